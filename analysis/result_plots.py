@@ -10,12 +10,12 @@ from benevolent.analysis.figures.axis_palette import AxisPalette
 from benevolent.analysis.figures.early_prediction import early_prediction_figure
 from benevolent.analysis.figures.exported_figure import PAPER_WIDTH_INCHES, Format, export_figure
 from benevolent.analysis.figures.loss_curves import loss_curves
-from benevolent.analysis.figures.rendered_figure import render_svg
+from benevolent.analysis.figures.rendered_figure import NothingToDraw, render_svg
 from benevolent.analysis.figures.scatter import predictor_scatter
 from benevolent.analysis.judging.early_prediction import early_prediction_views, strongest_early
 from benevolent.analysis.judging.histories import LOSS_HISTORIES, run_histories
 from benevolent.analysis.statistics.configurations import require_columns
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.store.statuses import UNFINISHED, Status
 from benevolent.trainables.training.dynamics_names import DYNAMICS
 
@@ -81,12 +81,20 @@ class ResultPlots:
         Raises:
             BadInput: there is no such column.
         """
-        require_columns(self.table, [x, y, *([color] if color else [])], "column")
+        self._require([x, y, *([color] if color else [])])
         palette = AxisPalette.of(color, self.table[color]) if color else None
         return Plot(lambda: predictor_scatter(self.table, x, y, palette))
 
     def curves(self, target: str = "test_loss") -> Plot:
-        """Draw train and test loss over epochs, a line for each configuration, colored by what separates `target`."""
+        """Draw train and test loss over epochs, a line for each configuration.
+
+        Args:
+            target: the outcome; the field that separates it best gives the colors.
+
+        Raises:
+            BadInput: there is no such column.
+        """
+        self._require([target])
         results = self.results
         axes = results.differing_fields()
         return Plot(lambda: loss_curves(self.table, axes, results.dynamics, results.outcomes, target))
@@ -96,12 +104,26 @@ class ResultPlots:
 
         Args:
             target: the outcome.
-            predictors: statistics of the training path; by default those that predict best.
+            predictors: statistics of the training path, measures or losses; by default the dynamics that predict best.
+
+        Raises:
+            BadInput: there is no such column, or nothing of such a name was recorded during training.
         """
-        require_columns(self.table, [target], "column")
+        self._require([target])
         runs = self.table[self.table["status"] != Status.DIVERGED]
-        names = [*DYNAMICS, *LOSS_HISTORIES]
+        histories = run_histories(self.results)
+        known = sorted(histories["name"].unique())
+        for name in predictors or ():
+            if name not in known:
+                raise BadInput(f"predictor {name!r}: not recorded during training{did_you_mean(name, known)}")
+        names = dict.fromkeys([*DYNAMICS, *LOSS_HISTORIES, *(predictors or ())])
         axes = self.results.differing_fields()
-        early = early_prediction_views(run_histories(self.results), runs, target, axes, names)
+        early = early_prediction_views(histories, runs, target, axes, list(names))
         shown = list(predictors or strongest_early(early, list(DYNAMICS), SHOWN_EARLY))
         return Plot(lambda: early_prediction_figure(early, shown, target))
+
+    def _require(self, columns: Sequence[str]) -> None:
+        """Check that there are runs, and that they have some columns."""
+        if self.table.empty:
+            raise NothingToDraw("No run has ended.")
+        require_columns(self.table, columns, "column")

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benevolent.analysis.formatting import duration
 from benevolent.orchestrator.training.stopping import stop, undone_when_stopped
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, damaged
 from benevolent.trainables.store import paths, turns
 from benevolent.trainables.store.folder import Folder
 
@@ -74,7 +74,7 @@ class Holder(NamedTuple):
         try:
             return cls(**value)
         except TypeError as error:
-            raise BadInput(f"{where}: damaged or not a file of this project ({error})") from None
+            raise damaged(where, error) from None
 
     @property
     def has_ended(self) -> bool:

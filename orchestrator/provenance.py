@@ -15,7 +15,7 @@ import torch
 
 from benevolent.trainables import data, plugins
 from benevolent.trainables.config.identity import ALGORITHM_VERSION
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import damaged
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
@@ -47,7 +47,7 @@ def read_entries(results: Folder) -> list[dict[str, Any]]:
     entries = results.read_json(paths.PROVENANCE)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         path = f"{results.uri}/{paths.PROVENANCE}"
-        raise BadInput(f"{path}: damaged or not a file of this project (expected a list of mappings)")
+        raise damaged(path, "expected a list of mappings")
     return entries
 
 

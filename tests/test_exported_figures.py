@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from benevolent.analysis.figures.exported_figure import DOTS_PER_INCH, export_figure
+from benevolent.analysis.result_plots import ResultPlots
 from benevolent.analysis.results import load_results
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.errors import BadInput
@@ -62,3 +63,12 @@ def test_what_cannot_be_plotted_or_saved_is_refused(results, tmp_path):
         results.plot.scatter("path_lenght", "test_loss")
     with pytest.raises(BadInput, match=r"expected a name that ends with .pdf, .png or .svg"):
         results.plot.curves().save(tmp_path / "curves.jpg")
+    with pytest.raises(BadInput, match="'test_los' is not a column of the table; did you mean 'test_loss'?"):
+        results.plot.curves("test_los")
+    with pytest.raises(BadInput, match="'path_lenght': not recorded during training; did you mean 'path_length'?"):
+        results.plot.early(predictors=["train_loss", "path_lenght"])
+    alone = results.table().assign(accuracy=float("nan"))
+    plots = ResultPlots(results)
+    plots.table = alone
+    with pytest.raises(BadInput, match="Fewer than two runs have both path_length and accuracy"):
+        plots.scatter("path_length", "accuracy")._repr_svg_()

@@ -212,7 +212,7 @@ def test_foreign_files_where_runs_are_looked_up_are_refused(tmp_path):
         read_cohorts(folder)
     (tmp_path / "cohorts/c/runs").mkdir()
     pq.write_table(pa.table({"x": [1]}), tmp_path / "cohorts/c/runs/00000.parquet")
-    with pytest.raises(BadInput, match=r"c/runs/00000.parquet: not a file of this project"):
+    with pytest.raises(BadInput, match=r"c/runs/00000.parquet: damaged or not a file of this project"):
         finished_runs(folder, "c")
 
 

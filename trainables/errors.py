@@ -33,6 +33,19 @@ def located_in(place: str) -> Iterator[None]:
         raise BadInput(f"{place}: {error}") from None
 
 
+def damaged(place: str, reason: object) -> BadInput:
+    """Return the error of a file that is not as this project writes it.
+
+    Args:
+        place: the path of the file, or its URI.
+        reason: the first thing that is wrong with it.
+
+    >>> str(damaged("results/provenance.json", "expected a list"))
+    'results/provenance.json: damaged or not a file of this project (expected a list)'
+    """
+    return BadInput(f"{place}: damaged or not a file of this project ({reason})")
+
+
 def full_disk(error: BaseException | None) -> OSError | None:
     """Return the error of `FULL` that has led to an error; None if none has.
 

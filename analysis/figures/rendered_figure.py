@@ -12,9 +12,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures.style import STYLE
+from benevolent.trainables.errors import BadInput
 
 
-class NothingToDraw(ValueError):
+class NothingToDraw(BadInput):
     """Raised when the data lack what a figure needs; the message tells a reader of the report what is missing."""
 
 

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -241,9 +241,20 @@ def use_data_root(path: str | Path | None) -> Iterator[None]:
 def reader_of(name: str) -> Reader:
     """Return the reader of a data set; `BadInput` names those that exist."""
     if name not in READERS:
-        hint = did_you_mean(name, READERS, "bth data list", meant_value(name, READERS))
-        raise BadInput(f"data.name = {name!r}: unknown data set{hint}")
+        raise unknown_dataset(name, READERS, "bth data list")
     return READERS[name]
+
+
+def unknown_dataset(name: str, names: Collection[str], command: str) -> BadInput:
+    """Return the error of a name that no data set has.
+
+    Args:
+        name: the name.
+        names: those that are allowed here.
+        command: lists them.
+    """
+    hint = did_you_mean(name, names, command, meant_value(name, names))
+    return BadInput(f"data.name = {name!r}: unknown data set{hint}")
 
 
 def location(name: str) -> str:

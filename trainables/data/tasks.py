@@ -5,13 +5,12 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from benevolent.trainables.config.common_names import meant_value
 from benevolent.trainables.config.data import CLASS_TASKS, DataConfig, Half
 from benevolent.trainables.data.input_interventions import interventions_on
-from benevolent.trainables.data.readers import READERS, Reader, is_present
+from benevolent.trainables.data.readers import READERS, Reader, is_present, unknown_dataset
 from benevolent.trainables.data.split import Target
 from benevolent.trainables.data.synthetic import SYNTHETIC, parameters, sampler
-from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import RandomStream
 
 #: Means and deviations of inputs in [0, 1], one per channel or one for all.
@@ -46,9 +45,7 @@ def describe(config: DataConfig) -> Task:
     Task(input_shape=(1, 14, 14), classes=2, target='classes')
     """
     if config.name not in READERS and config.name not in SYNTHETIC:
-        names = [*READERS, *SYNTHETIC]
-        hint = did_you_mean(config.name, names, "bth list datasets", meant_value(config.name, names))
-        raise BadInput(f"data.name = {config.name!r}: unknown data set{hint}")
+        raise unknown_dataset(config.name, [*READERS, *SYNTHETIC], "bth list datasets")
     _check_subset(config)
     is_synthetic = config.name in SYNTHETIC
     taken = (*parameters(config.name), "fresh") if is_synthetic else OF_FILES

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import damaged
 from benevolent.trainables.store import paths, turns
 from benevolent.trainables.store.folder import Folder
 
@@ -64,10 +64,10 @@ def _parse(turn: turns.Turn, where: str) -> Attempt:
         name = turn.value["name"]
         kept = turn.value["kept"]
     except (KeyError, TypeError) as error:
-        raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
+        raise damaged(where, repr(error)) from None
     are_texts = isinstance(kept, list) and all(isinstance(path, str) for path in kept)
     if not are_texts or not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise BadInput(f"{where}: damaged or not a file of this project (no name and paths of an attempt)")
+        raise damaged(where, "no name and paths of an attempt")
     return Attempt(turn.number, name, frozenset(kept))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benevolent.trainables.errors import BadInput, one_line
+from benevolent.trainables.errors import BadInput, damaged, one_line
 from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
@@ -114,7 +114,7 @@ class CohortFiles:
             part = self.folder.read_table(f"{table}/{name}")
             if "run_id" not in part.column_names:
                 where = f"{self.folder.uri}/{table}/{name}"
-                raise BadInput(f"{where}: not a file of this project (it has no column run_id)")
+                raise damaged(where, "it has no column run_id")
             parts.append(part)
         return parts
 

@@ -19,7 +19,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 import safetensors
 
-from benevolent.trainables.errors import BadInput, one_line
+from benevolent.trainables.errors import BadInput, damaged, one_line
 from benevolent.trainables.lazy_torch import Tensor
 from benevolent.trainables.store import checksums
 from benevolent.trainables.store.file_formats import (
@@ -288,7 +288,7 @@ class Folder:
 
     def _damaged(self, path: str, error: Exception) -> BadInput:
         reason = one_line(error).removeprefix(_PYARROW_PREFIX)
-        return BadInput(f"{posixpath.join(self.uri, path)}: damaged or not a file of this project ({reason})")
+        return damaged(posixpath.join(self.uri, path), reason)
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -12,7 +12,7 @@ from benevolent.trainables.config.identity import ALGORITHM_VERSION
 from benevolent.trainables.config.record import TRAINING_FIELDS, RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.config.stored_run import StoredRun
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, damaged
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
@@ -174,7 +174,7 @@ class Manifest:
             waits_for = tuple(_text(name) for name in value["waits_for"])
             return cls(cohort_id, runs, waits_for, record, results, watched)
         except (KeyError, TypeError) as error:
-            raise BadInput(f"{where}: damaged or not a file of this project ({error!r})") from None
+            raise damaged(where, repr(error)) from None
 
 
 def _run_of(value: Any) -> ManifestRun:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, damaged
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.training.running_stack import STACK
@@ -71,10 +71,10 @@ class SavedState:
                 **metadata,
             )
         except (KeyError, TypeError) as error:
-            raise BadInput(f"{where}: damaged or not a file of this project ({error})") from None
+            raise damaged(where, error) from None
         rows = {len(value) for name, value in tensors.items() if name.startswith(f"{STACK}/")}
         if rows != {len(state.run_ids)}:
-            raise BadInput(f"{where}: damaged or not a file of this project (it lacks runs)")
+            raise damaged(where, "it lacks runs")
         if not files.all_there(state.files):
             raise BadInput(f"{where}: files that were written before are missing")
         return state
