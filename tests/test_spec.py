@@ -1,5 +1,6 @@
 import itertools
 import random
+import re
 
 import pandas as pd
 import pytest
@@ -318,6 +319,24 @@ def test_invalid_sweep_is_refused_in_one_line(keys, line):
         expand(sweep(**keys))
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "field", "values", "line"),
+    [
+        ({"init": {"scale": "he"}}, "init.scale", [1.0, 2.0], "base.init.scale = 'he': expected a number"),
+        ({"init": {"scale": -1}}, "init.scale", [1.0, 2.0], "base.init.scale = -1: expected a number > 0"),
+        ({"model": {"family": "mpl"}}, "model.family", ["mlp"], "base.model.family = 'mpl': unknown; did you mean"),
+        ({"model": {"width": "x"}}, "model.width", [8, 16], "base.model.width = 'x': expected a whole number"),
+        ({"precision": "x"}, "precision", ["float32", "float64"], "base.precision = 'x': expected float32 or float64"),
+    ],
+)
+def test_a_value_of_the_base_that_an_axis_replaces_is_checked_too(base, field, values, line):
+    with pytest.raises(BadInput, match=re.escape(line)):
+        SweepSpec.parse({"name": "small", "base": base, "grid": {field: values}})
+    allowed = {"model": {"width": 8}, "init": {"scale": 0.5}, "optimizer": {"batch_size": "full"}}
+    grid = {"model.width": [16, 32], "init.scale": [1, 2], "optimizer.batch_size": [8, 16]}
+    assert SweepSpec.parse({"name": "small", "base": allowed, "grid": grid}).axes.size == 8
 
 
 def test_overrides_apply_to_base_axes_and_other_keys():

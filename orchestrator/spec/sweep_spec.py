@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from benevolent.orchestrator.spec.axes import FIELDS, Axes, Axis, section_of
 from benevolent.orchestrator.spec.effects import check_effects
+from benevolent.orchestrator.spec.replaced_values import check_replaced
 from benevolent.orchestrator.spec.replicates import Replicates, SeedsConfig, check_seeds, replicates_of
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.suggestions import suggest_for_sweep
@@ -109,6 +110,7 @@ class SweepSpec(Section):
         _check_keys(values, cls.model_fields)
         spec = super().parse(values, where)
         axes = spec.axes
+        check_replaced(axes)
         if spec.inert_axes == "refuse":
             check_effects(axes)
         return spec

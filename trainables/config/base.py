@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from benevolent.trainables.config.error_lines import explain
 from benevolent.trainables.errors import BadInput
@@ -36,6 +36,22 @@ class Section(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise BadInput(explain(cls, error, where)) from None
+
+    @classmethod
+    def check_value(cls, name: str, value: Any, where: str = "") -> None:
+        """Check the value of one field by its type and its bounds, whatever the other fields are.
+
+        Args:
+            name: of the field.
+            value: to check.
+            where: the path of the model, to begin an error line with.
+
+        Raises:
+            BadInput: the field does not take the value; the line is that of `parse`.
+        """
+        info = cls.model_fields[name]
+        alone: Any = create_model(cls.__name__, __base__=Section, **{name: (info.rebuild_annotation(), info.default)})  # type: ignore[call-overload]
+        alone.parse({name: value}, where)
 
     def without_effect(self, name: str) -> tuple[str, Any] | None:
         """Return the other field and its value that leave field `name` without effect, or None.
