@@ -94,7 +94,19 @@ def test_pairs_are_counted_for_configurations_of_any_size(largest):
     sizes = np.array([1, largest, 2])
     runs = GroupedRuns.from_table(pd.DataFrame({"a": np.repeat([0, 1, 2], sizes)}), ["a"])
     every_pair = np.ones((sizes.sum(), sizes.sum()), dtype=bool)
-    assert (pair_counts(runs, every_pair) == np.outer(sizes, sizes)).all()
+    counts = pair_counts(runs, lambda rows: [every_pair[rows]])
+    assert (counts == np.outer(sizes, sizes)).all()
+
+
+@pytest.mark.parametrize("pairs_at_once", [1, 2000, 2**19])
+def test_pair_counts_do_not_depend_on_how_many_pairs_are_compared_at_once(monkeypatch, pairs_at_once):
+    monkeypatch.setattr("benevolent.analysis.statistics.pair_counts.BLOCK_PAIRS", pairs_at_once)
+    runs = GroupedRuns.from_table(pd.DataFrame({"a": np.repeat(np.arange(5), [3, 1, 7, 40, 2])}), ["a"])
+    values = np.random.default_rng(0).integers(9, size=53)
+    counted = pair_counts(runs, lambda rows: [values[rows, None] > values, values[rows, None] < values])
+    members = runs.configuration[:, None] == np.arange(5)
+    for counts, pairs in zip(counted, (values[:, None] > values, values[:, None] < values), strict=True):
+        assert (counts == members.T.astype(int) @ pairs @ members).all()
 
 
 def test_linearized_kendall_interval_of_long_tables_agrees_with_that_of_all_pairs(monkeypatch):

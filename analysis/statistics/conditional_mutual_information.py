@@ -9,7 +9,7 @@ from scipy.special import xlogy
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, drop_missing, numeric_column
-from benevolent.analysis.statistics.pair_counts import pair_counts
+from benevolent.analysis.statistics.pair_counts import comparable, pair_counts
 from benevolent.trainables.errors import BadInput
 
 BLOCK = 1000  # runs that are compared one by one
@@ -120,17 +120,16 @@ class PairCells:
         """
         runs = self.runs
         place = np.arange(len(predictor)) - runs.per_run(runs.starts)
-        rank = np.unique(predictor, return_inverse=True)[1].astype(np.int32)
-        outcome_is_larger = self.outcome[:, None] > self.outcome
-        larger = pair_counts(runs, rank[:, None] > rank)
+        rank = comparable(predictor)
+        outcome = comparable(self.outcome)
+        (larger,) = pair_counts(runs, lambda rows: [rank[rows, None] > rank])
         permuted_larger = []
         doubly_larger = []
         for permutation in donors:
             donor_starts = runs.per_run(runs.starts[permutation])
             permuted = rank[donor_starts + place]
-            is_larger = permuted[:, None] > permuted
             permuted_larger.append(larger[permutation][:, permutation])
-            doubly_larger.append(pair_counts(runs, is_larger & outcome_is_larger))
+            doubly_larger.append(_doubly_larger(runs, permuted, outcome))
         shares = self._cells(np.array(permuted_larger + doubly_larger)) / self._number
         return self._scores(shares[: len(donors)], shares[len(donors) :])
 
@@ -207,6 +206,12 @@ class PairCells:
         numbers = np.bincount(self._pair)
         sums = [np.bincount(self._pair, row) for row in cells]
         return np.array(sums) / numbers
+
+
+def _doubly_larger(runs: GroupedRuns, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(G, G) numbers of pairs of runs whose first run has the larger x and the larger y."""
+    counts = pair_counts(runs, lambda rows: [(x[rows, None] > x) & (y[rows, None] > y)])
+    return np.asarray(counts[0])
 
 
 def _count_doubly_smaller(x: np.ndarray, y: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.lineages import Lineages
-from benevolent.analysis.statistics.pair_counts import pair_counts
+from benevolent.analysis.statistics.pair_counts import comparable, pair_counts
 from benevolent.analysis.statistics.resampling import percentile_interval
 
 PAIRED_LINEAGES = 1_000  # most lineages of which all pairs are held for an interval
@@ -48,8 +48,8 @@ class ResampledKendall:
         self._counts = np.concatenate([undrawn, counts])
         self._is_large = len(outcome) > PAIRED_RUNS or len(lineages) > PAIRED_LINEAGES
         if not self._is_large:
-            self._outcome_is_larger = outcome[:, None] > outcome
-            self._untied_outcome = self._weighted(pair_counts(runs, self._outcome_is_larger))
+            self._compared_outcome = comparable(outcome)
+            self._untied_outcome = self._untied(self._compared_outcome)
 
     def interval(self, predictor: np.ndarray, confidence: float = 0.95) -> TauInterval:
         """Return Kendall's tau-b of a predictor, with the percentile interval of its resamples.
@@ -73,11 +73,22 @@ class ResampledKendall:
             of_lineages = self._lineages.sums_over_runs(self._runs, sums)
             concordance, untied_x, untied_y = (2 * self._counts @ of_lineages - of_lineages.sum(axis=0)).T
             return concordance, untied_x, untied_y
-        is_larger = predictor[:, None] > predictor
-        concordant = pair_counts(self._runs, is_larger & self._outcome_is_larger)
-        discordant = pair_counts(self._runs, is_larger & self._outcome_is_larger.T)
-        untied_predictor = self._weighted(pair_counts(self._runs, is_larger))
-        return self._weighted(concordant - discordant), untied_predictor, self._untied_outcome
+        x = comparable(predictor)
+        y = self._compared_outcome
+
+        def compare(rows: slice) -> list[np.ndarray]:
+            is_larger = x[rows, None] > x
+            concordant = is_larger & (y[rows, None] > y)
+            discordant = is_larger & (y[rows, None] < y)
+            return [is_larger, concordant, discordant]
+
+        untied, concordant, discordant = pair_counts(self._runs, compare)
+        return self._weighted(concordant - discordant), self._weighted(untied), self._untied_outcome
+
+    def _untied(self, values: np.ndarray) -> np.ndarray:
+        """(n,) values -> (1 + resamples,) weighted numbers of ordered pairs that differ."""
+        (larger,) = pair_counts(self._runs, lambda rows: [values[rows, None] > values])
+        return self._weighted(larger)
 
     def _weighted(self, pairs: np.ndarray) -> np.ndarray:
         """(G, G) numbers of pairs, each pair of runs once -> (1 + resamples,) weighted sums over ordered pairs."""
@@ -124,10 +135,10 @@ def run_sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     """
     concordant = _dominated(x, y) + _dominated(-x, -y)
     discordant = _dominated(x, -y) + _dominated(-x, y)
-    return concordant - discordant, _untied(x), _untied(y)
+    return concordant - discordant, _number_untied(x), _number_untied(y)
 
 
-def _untied(values: np.ndarray) -> np.ndarray:
+def _number_untied(values: np.ndarray) -> np.ndarray:
     """(n,) number of different values for each value."""
     _, codes, repetitions = np.unique(values, return_inverse=True, return_counts=True)
     return (len(values) - repetitions[codes]).astype(float)
