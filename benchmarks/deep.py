@@ -55,6 +55,7 @@ CASES = (
     Convolution(64, 64, 3, 1, 56, True),
     Convolution(3, 64, 7, 2, 224, True),
     Convolution(512, 512, 3, 1, 7, True),
+    Convolution(64, 128, 3, 1, 112, False),
     Convolution(64, 64, 3, 1, 224, False),
 )
 

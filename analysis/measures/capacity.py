@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from benevolent.analysis.measures.distances import frobenius_distances
-from benevolent.analysis.measures.linear_maps import matrix_norm
 from benevolent.analysis.measures.margins import margin_p10
+from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.norms import (
     frobenius_norms,

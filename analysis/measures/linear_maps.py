@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.func import vjp
 
 from benevolent.analysis.measures.certain_eigenvalue import certain_eigenvalue, start_vectors
-from benevolent.analysis.measures.lanczos import eigenvalues
 from benevolent.analysis.measures.limits import (
     LARGE_NORM_TOLERANCE,
     NORM_BUDGET,
     NORM_TOLERANCE,
     SMALL_INPUTS,
 )
+from benevolent.analysis.measures.matrix_norm import matrix_norm
+from benevolent.analysis.measures.symbol_norm import norm_near_symbol
 
 #: The matrix of a convolution is formed if one side is at most this long and it has at most this many entries: Lanczos
 #: iteration would cost as much.
@@ -22,25 +23,14 @@ MATRIX_SIDE = 128
 MATRIX_NUMBERS = 2**20
 
 
-def matrix_norm(matrix: Tensor) -> Tensor:
-    """Return the largest singular values `(...)` of matrices `(..., r, c)`; NaN for those that are not finite.
-
-    They are the roots of the largest eigenvalues of the smaller Gram matrices.
-
-    >>> matrix_norm(torch.tensor([[[3.0, 4.0]], [[0.0, 2.0]]]))
-    tensor([5., 2.])
-    """
-    gram = matrix @ matrix.mT if matrix.shape[-2] <= matrix.shape[-1] else matrix.mT @ matrix
-    return eigenvalues(gram)[..., -1].clamp(min=0).sqrt()
-
-
 def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vmapped: bool = False) -> Tensor:
     """Return the largest singular value of the linear map of a convolution on inputs of a shape, its bias left out.
 
     It is the norm of the map A with its stride, padding, dilation and groups, not that of the reshaped kernel. Exact
-    where A has few inputs or outputs. Else by Lanczos iteration on A^T A, from below, until the largest singular value
-    is at most `norm_tolerance` larger, relatively, with a probability of 1 - 1e-6 over the random start vectors (see
-    `certain_eigenvalue`). On a CPU the products on large inputs are in float32, which has the faster convolutions.
+    where A has few inputs or outputs, or looks at single pixels. Else it is found from below, and is at most
+    `norm_tolerance` too small, relatively: on large images for certain, by the convolution on endless ones (see
+    `norm_near_symbol`); else with a probability of 1 - 1e-6 over random start vectors, by Lanczos iteration on A^T A
+    (see `certain_eigenvalue`). On a CPU the convolutions of large inputs are in float32, which is faster.
 
     Args:
         conv: the layer, for its settings.
@@ -55,6 +45,8 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
     >>> round(convolution_norm(conv, torch.ones(1, 1, 3, 3, dtype=torch.float64), (1, 6, 6)).item(), 6)
     9.0
     """
+    if conv.kernel_size == (1, 1) and conv.padding in ((0, 0), "same", "valid"):
+        return matrix_norm(weight.view(conv.groups, -1, weight.shape[1])).amax()
     inputs = math.prod(shape)
 
     def convolve(vectors: Tensor) -> Tensor:
@@ -98,12 +90,17 @@ def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], v
     def convolve(vectors: Tensor) -> Tensor:
         return conv._conv_forward(vectors.unflatten(-1, shape), scaled, None)
 
-    starts = start_vectors(torch.empty(math.prod(shape), dtype=precision, device=weight.device))
-    transposed = vjp(convolve, starts)[1]
-
     def product(vectors: Tensor) -> Tensor:
-        (images,) = transposed(convolve(vectors))
-        return images
+        outputs, transposed = vjp(convolve, vectors.to(precision))
+        (images,) = transposed(outputs)
+        return images.double()  # float32 is too coarse for sums over a large image
 
+    like = torch.empty(math.prod(shape), dtype=torch.float64, device=weight.device)
+    if not vmapped:
+        outputs = tuple(convolve(scaled.new_zeros(1, len(like))).shape[1:])
+        norm = norm_near_symbol(conv, scaled, shape, outputs, product, norm_tolerance(shape))
+        if norm is not None:
+            return scale * norm
+    starts = start_vectors(like)
     squared = certain_eigenvalue(product, starts, 2 * norm_tolerance(shape), NORM_BUDGET, vmapped)
     return scale * squared.sqrt()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from benevolent.analysis.measures.lanczos import eigenvalues
-from benevolent.analysis.measures.linear_maps import matrix_norm
+from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.rng import normal, pairs, uniform
 from benevolent.analysis.measures.sensitivity import jacobian_norms_at, slice_size

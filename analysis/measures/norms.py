@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from benevolent.analysis.measures.linear_maps import convolution_norm, matrix_norm
+from benevolent.analysis.measures.linear_maps import convolution_norm
+from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.errors import BadInput

@@ -9,7 +9,7 @@ from torch.func import grad, vjp
 
 from benevolent.analysis.measures.lanczos import largest_eigenvalue, start_vector
 from benevolent.analysis.measures.limits import EXACT_CLASSES
-from benevolent.analysis.measures.linear_maps import matrix_norm
+from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.quantiles import quantile
 from benevolent.analysis.measures.rng import normal
