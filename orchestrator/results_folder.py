@@ -28,6 +28,8 @@ from benevolent.trainables.store.plan_files import write_plan
 def check_folder(results: Folder, spec: SweepSpec) -> None:
     """Refuse a folder that holds something else, before anything is written.
 
+    A spec that is damaged is left to `rebuilt_plan`.
+
     Raises:
         BadInput: the folder holds another sweep or other files, or is no folder.
     """
@@ -37,7 +39,10 @@ def check_folder(results: Folder, spec: SweepSpec) -> None:
         if results.names():
             raise BadInput(f"--out {results.uri}: holds files but no sweep; give a new or an empty folder")
         return
-    old = read_spec(results)
+    try:
+        old = read_spec(results)
+    except BadInput:
+        return
     if old.name != spec.name:
         raise BadInput(f"--out {results.uri}: holds the sweep {old.name!r}, not {spec.name!r}; give another folder")
     old_base = dict(flatten(old.base))

@@ -20,6 +20,7 @@ from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.rebuilt_plan import damaged_descriptions, discard
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import (
@@ -109,11 +110,13 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
         with located_in(f"sweep {spec.name}"):
             slots = place_work(spec.resources, address).cohorts
             plan = expand(spec, existing.runs, slots)
+        damaged = damaged_descriptions(results, existing, plan)
         if address and results.local:
             check_shared(Path(results.root), autoscales())
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         with held(results, "bth run", console):
+            discard(results, damaged, console)
             todo, done = existing.with_new(prepare(results, spec, plan)).wanted(plan)
             yield train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 

@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import in_process
+import pandas as pd
 import pytest
 from disturbed_sweep import DAMAGES, check_whole, tables
 from rich.console import Console
 
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import train_sweep
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import check_files
@@ -119,3 +121,76 @@ def test_a_forest_whose_row_was_deleted_is_grown_again(tmp_path):
     assert repair(out) == ""
     in_process.train_sweep(spec, str(out))
     check_whole(Folder(out), grown)
+
+
+OTHER = SWEEP | {"grid": {"prune.fraction": [0, 0.4]}}
+FEWER = SWEEP | {"grid": {"prune.fraction": [0]}, "seeds": 2}
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory) -> Path:
+    """Of a sweep that was run with one configuration, then with others: the second plan lacks runs of the first."""
+    out = tmp_path_factory.mktemp("grown") / "out"
+    in_process.train_sweep(SweepSpec.parse(FEWER), str(out))
+    train(out)
+    return out
+
+
+def run_again(out: Path, sweep: dict[str, object]) -> str:
+    """What the command prints where there is nothing to train, without verdicts."""
+    console = Console(file=io.StringIO(), width=300)
+    train_sweep(SweepSpec.parse(sweep), str(out), console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "a bit flipped"])
+@pytest.mark.parametrize("victim", ["plan/runs-00001.parquet", "plan/cohorts-00001.parquet", "sweep.yaml"])
+def test_a_damaged_plan_or_spec_is_made_again_from_the_spec(whole, expected, tmp_path, victim, damage):
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    before = (out / victim).read_bytes()
+    if victim == "sweep.yaml":
+        (out / victim).write_bytes(before[:50] if damage == "truncated" else before.replace(b"base:", b"base{", 1))
+    else:
+        DAMAGES[damage](out / victim)
+    assert f"{out}/{victim}: damaged" in run_again(out, SWEEP)
+    assert (out / victim).read_bytes() == before
+    check_whole(Folder(out), expected)
+    assert "damaged" not in run_again(out, SWEEP)
+
+
+@pytest.mark.parametrize("victim", ["plan/runs-00001.parquet", "sweep.yaml"])
+def test_what_the_spec_does_not_describe_is_not_made_again_from_it(whole, tmp_path, victim):
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    (out / victim).write_bytes(b"base: {")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    with pytest.raises(
+        BadInput, match=rf"{victim}: damaged.*(run once with a spec|made again by a spec) that asks for"
+    ):
+        run_again(out, OTHER)
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+
+
+def test_a_plan_of_runs_that_are_no_longer_asked_for_is_made_again_by_their_spec(grown, tmp_path):
+    out = Path(shutil.copytree(grown, tmp_path / "out"))
+    before = tables(Folder(out))
+    (out / "plan/runs-00001.parquet").write_bytes(b"")
+    with pytest.raises(BadInput, match="such as .*run once with a spec that asks for them"):
+        run_again(out, SWEEP)
+    run_again(out, FEWER)
+    run_again(out, SWEEP)
+    after = tables(Folder(out))
+    for name, frame in before.items():
+        pd.testing.assert_frame_equal(in_one_order(frame), in_one_order(after[name]), check_exact=True, obj=name)
+
+
+def in_one_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows and columns in an order that does not depend on which plan is the last."""
+    keys = [key for key in ("run_id", "phase", "step", "split", "name") if key in frame]
+    return frame[sorted(frame)].sort_values(keys, ignore_index=True)
+
+
+def test_a_file_of_another_tool_is_never_taken_for_a_damaged_spec(tmp_path):
+    (tmp_path / "sweep.yaml").write_text("method: bayes\n")
+    with pytest.raises(BadInput, match="damaged or not a sweep"):
+        run_again(tmp_path, SWEEP)
+    assert (tmp_path / "sweep.yaml").read_text() == "method: bayes\n"

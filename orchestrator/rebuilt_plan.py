@@ -1,0 +1,100 @@
+"""A damaged spec or plan in a results folder: made again from the command's spec, where that is the same sweep.
+
+Ids of runs are digests of their configurations, so that equal ids are equal runs. What a damaged file said is known if
+the plan of the command's spec, with the files that are whole, has every run that there is.
+"""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from benevolent.orchestrator.plan.plan import Plan
+from benevolent.orchestrator.results_folder import ExistingCohorts, read_spec
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.plan_files import plan_numbers
+
+
+def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan) -> dict[str, str]:
+    """Return the spec and the plans in a results folder that are damaged, and can be made again.
+
+    Args:
+        results: the results folder.
+        existing: its cohorts.
+        plan: the plan of the command's spec.
+
+    Returns:
+        path -> a line that says what is wrong.
+
+    Raises:
+        BadInput: one cannot be made again, since the command's spec does not describe the runs that it described.
+    """
+    damaged = _find_damaged(results)
+    if not damaged:
+        return {}
+    planned = set(plan.runs["run_id"])
+    trained = set[str]()
+    for cohort in existing.cohorts:
+        trained.update(cohort.run_ids)
+    of_plans = {number: _runs_of(results, number) for number in plan_numbers(results) if _is_whole(number, damaged)}
+    unknown = trained.difference(planned, *of_plans.values())
+    if unknown and len(damaged) > (paths.SPEC in damaged):
+        line = next(line for path, line in damaged.items() if path != paths.SPEC)
+        raise BadInput(
+            f"{line}; it described runs that the spec does not ask for, such as {min(unknown)}: "
+            "run once with a spec that asks for them, and this file is made again"
+        )
+    if paths.SPEC in damaged:
+        last = of_plans.get(max(plan_numbers(results), default=0), trained)
+        if planned != last:
+            raise BadInput(
+                f"{damaged[paths.SPEC]}; it is made again by a spec that asks for the runs in the folder, "
+                "and this one asks for others"
+            )
+    return damaged
+
+
+def discard(results: Folder, damaged: Mapping[str, str], console: Console) -> None:
+    """Remove damaged plans, so that they are made again, and name them; a spec is overwritten in any case.
+
+    Args:
+        results: the results folder, which this process holds.
+        damaged: from `damaged_descriptions`.
+        console: prints a line for each.
+    """
+    for number in plan_numbers(results):
+        if not _is_whole(number, damaged):
+            for path in _files(number):
+                results.delete(path)
+    for line in damaged.values():
+        console.print(f"{line}; made again from the spec", soft_wrap=True, highlight=False, markup=False)
+
+
+def _find_damaged(results: Folder) -> dict[str, str]:
+    """Return the damaged or missing files, and what is wrong with each."""
+    damaged = {}
+    if results.exists(paths.SPEC):
+        try:
+            read_spec(results)
+        except BadInput as error:
+            damaged[paths.SPEC] = str(error)
+    for number in plan_numbers(results):
+        for path in _files(number):
+            try:
+                results.read_table(path)
+            except BadInput as error:
+                damaged[path] = str(error)
+    return damaged
+
+
+def _files(number: int) -> tuple[str, str]:
+    return paths.plan_runs(number), paths.plan_cohorts(number)
+
+
+def _is_whole(number: int, damaged: Mapping[str, str]) -> bool:
+    return not any(path in damaged for path in _files(number))
+
+
+def _runs_of(results: Folder, number: int) -> set[str]:
+    return set(results.read_table(paths.plan_runs(number), columns=["run_id"])["run_id"].to_pylist())
