@@ -142,7 +142,21 @@ class StackGenerator:
 
     def seeds(self) -> list[int]:
         """Draw a seed for each run's own use of another generator, below 2^63."""
-        return self._drawn(random_numbers.seeds, 1, ()).tolist()
+        words = self._streams.host_words(self._rows, 1)
+        return random_numbers.seeds(words)[:, 0].tolist()
+
+    def skip(self, blocks: int) -> None:
+        """Go on as if every run had drawn so many more blocks of words."""
+        self._streams.go_to(self._rows, self._streams.blocks[self._rows] + blocks)
+
+    def follow(self, other: StackGenerator) -> None:
+        """Go on, with the first runs here, from where those of another generator for the same device are."""
+        self._streams.follow(other._streams, other._rows)  # type: ignore[arg-type]
+
+    @property
+    def blocks_drawn(self) -> int:
+        """The number of blocks of words that the first run has drawn."""
+        return int(self._streams.blocks[self._rows[0]])
 
     def state(self) -> Tensor:
         """Return the number of blocks that each run has drawn, `(K,)`, for `load`."""

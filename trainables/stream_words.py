@@ -55,11 +55,21 @@ class CpuStreams:
         self.blocks[rows] += size // BLOCK
         return words[:, :count]
 
+    def host_words(self, rows: Array, count: int) -> Array:
+        """As `words`."""
+        return self.words(rows, count)
+
     def go_to(self, rows: Array, blocks: Array) -> None:
         """Continue some streams after so many blocks."""
         self.blocks[rows] = blocks
         for row in rows.tolist():
             self._sources[row] = None
+
+    def follow(self, other: CpuStreams, rows: Array) -> None:
+        """Go on from where some streams of another object are, with the first ones here."""
+        keys = [other._keys[row] for row in rows.tolist()]
+        self._keys = [*keys, *self._keys[len(rows) :]]
+        self.go_to(np.arange(len(rows)), other.blocks[rows])
 
     def _set_up(self, row: int) -> np.random.Philox:
         source = np.random.Philox(key=self._keys[row], counter=int(self.blocks[row]))
@@ -68,29 +78,70 @@ class CpuStreams:
 
 
 class DeviceStreams:
-    """The words of several streams, computed on a device; see `CpuStreams`."""
+    """The words of several streams, computed on a device; see `CpuStreams`.
+
+    The device counts blocks, too, so that a recorded program that draws goes on at every replay. Nothing is read from
+    the device and, but for the first draw of a choice of streams, nothing is sent to it.
+    """
 
     words_at_once = 2**27
 
     def __init__(self, keys: Sequence[Array], device: torch.device | str) -> None:
         self.blocks = np.zeros(len(keys), np.int64)
-        words = np.array(keys, np.uint64).reshape(len(keys), 2).view(np.int64)
-        self._keys = torch.from_numpy(words).to(device)
+        self._host_keys = np.array(keys, np.uint64).reshape(len(keys), 2)
+        self._keys = torch.from_numpy(self._host_keys.view(np.int64)).to(device)
+        self._counters = torch.zeros(len(keys), dtype=torch.int64, device=device)
+        self._places: dict[bytes, slice | Tensor] = {}
 
     def words(self, rows: Array, count: int) -> Tensor:
         """Return the next words of some streams, `(rows, count)` in int64."""
         blocks = whole_blocks(count) // BLOCK
-        drawn = self.blocks[rows]
-        self.blocks[rows] += blocks
-        all_in_order = len(rows) == len(self._keys) and bool((np.diff(rows) == 1).all())
-        keys = self._keys if all_in_order else self._keys[torch.from_numpy(rows)]
-        together = len(drawn) and bool((drawn == drawn[0]).all())
-        starts = int(drawn[0]) if together else torch.from_numpy(drawn).to(keys.device)
-        return tensor_words(keys, starts, blocks)[:, :count]
+        place = self._place(rows)
+        words = tensor_words(self._keys[place], self._counters[place], blocks)
+        self._advance(rows, blocks)
+        return words[:, :count]
+
+    def host_words(self, rows: Array, count: int) -> Array:
+        """As `words`, but computed on the CPU, `(rows, count)` in uint64."""
+        size = whole_blocks(count)
+        words = np.empty((len(rows), size), np.uint64)
+        for row, own in zip(rows.tolist(), words, strict=True):
+            source = np.random.Philox(key=self._host_keys[row], counter=int(self.blocks[row]))
+            own[:] = source.random_raw(size)
+        self._advance(rows, size // BLOCK)
+        return words[:, :count]
 
     def go_to(self, rows: Array, blocks: Array) -> None:
         """Continue some streams after so many blocks."""
         self.blocks[rows] = blocks
+        self._counters[self._place(rows)] = torch.from_numpy(blocks).to(self._counters.device)
+
+    def follow(self, other: DeviceStreams, rows: Array) -> None:
+        """As `CpuStreams.follow`; no tensor is replaced."""
+        count = len(rows)
+        place = other._place(rows)
+        self._host_keys[:count] = other._host_keys[rows]
+        self.blocks[:count] = other.blocks[rows]
+        self._keys[:count] = other._keys[place]
+        self._counters[:count] = other._counters[place]
+
+    def _advance(self, rows: Array, blocks: int) -> None:
+        self.blocks[rows] += blocks
+        place = self._place(rows)
+        if isinstance(place, slice):
+            self._counters[place].add_(blocks)
+        else:
+            self._counters[place] += blocks
+
+    def _place(self, rows: Array) -> slice | Tensor:
+        """Return the index of some rows on the device: a slice where they are consecutive."""
+        name = rows.tobytes()
+        if name not in self._places:
+            if len(rows) and (np.diff(rows) == 1).all():
+                self._places[name] = slice(int(rows[0]), int(rows[-1]) + 1)
+            else:
+                self._places[name] = torch.from_numpy(rows.copy()).to(self._keys.device)
+        return self._places[name]
 
 
 def whole_blocks(words: int) -> int:

@@ -43,7 +43,7 @@ class Sgd:
             gradient = gradient * factors.to(gradient.dtype)
         return gradient if self.weight_decay is None else gradient + self.weight_decay * parameters
 
-    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
+    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int | Tensor) -> Tensor:
         """Return the update without its sign and the learning rate.
 
         Args:
@@ -61,7 +61,7 @@ class Adam(Sgd):
 
     slots = ("first", "second")
 
-    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int) -> Tensor:
+    def direction(self, gradient: Tensor, memory: Mapping[str, Tensor], steps: int | Tensor) -> Tensor:
         """As `Sgd.direction`."""
         first = memory["first"]
         second = memory["second"]

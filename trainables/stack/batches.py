@@ -58,6 +58,12 @@ class Batches:
         order = self.order[:, start:stop]
         return replace(self, order=order, first_step=first)
 
+    def divided(self) -> tuple["Batches", "Batches"]:
+        """Return the batches of `batch_size` examples, and the shorter last one; either may have no examples."""
+        whole_steps = self.order.shape[1] // self.batch_size
+        end = self.first_step + whole_steps
+        return self.between(self.first_step, end), self.between(end, end + 1)
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs `(K, B, ...)`, images with their border, and labels `(K, B)` of every step."""
         labels = self.labels.gather(1, self.order).split(self.batch_size, 1)

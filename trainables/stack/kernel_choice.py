@@ -20,7 +20,7 @@ from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.built_network import is_out_of_memory
-from benevolent.trainables.stack.kernel_names import Kernel
+from benevolent.trainables.stack.kernel_names import Kernel, Program
 from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.stack import Stack
 
@@ -45,7 +45,7 @@ HOPELESS = 8
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """The kernel that computes the logits, and the number of runs that train in one stack.
+    """The kernel that computes the logits, the number of runs that train in one stack, and the program of a step.
 
     `vmap_refused`: why `vmap` was tried and cannot train the networks; None where it can, or was not tried.
     """
@@ -53,6 +53,7 @@ class KernelChoice:
     kernel: Kernel
     size: int
     vmap_refused: str | None = field(default=None, compare=False)
+    program: Program = "eager"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 one program (`trainables.stack.batched_module`); `benchmarks/stacking.py` compares that with vmap and a serial loop.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,12 +30,14 @@ class Mode:
         convolution: K convolutions as one `grouped` convolution; the same with the channels of a pixel adjacent in
             memory (`channels_last`); or as `matmul` of unfolded inputs.
         dropout: the rate of each network `(K,)`, instead of those of its layers.
+        dropout_rates: the same numbers where no device has to be asked for them.
     """
 
     training: bool = False
     draws: StackGenerator | None = None
     convolution: Literal["grouped", "channels_last", "matmul"] = "grouped"
     dropout: Tensor | None = None
+    dropout_rates: Sequence[float] | None = None
 
 
 #: The mode in which trained networks are used.
@@ -191,7 +193,7 @@ def dropout(layer: nn.Dropout, own: Tensors, inputs: Tensor, mode: Mode) -> Tens
         return inputs
     rates = mode.dropout
     if rates is None:
-        rates = torch.tensor([layer.p], dtype=torch.float64, device=inputs.device)
+        rates = torch.full((1,), layer.p, dtype=torch.float64, device=inputs.device)
     ones = [1] * (inputs.dim() - 1)
     rates = rates.view(-1, *ones)
     numbers = inputs.shape[1:]

@@ -226,8 +226,8 @@ class Network:
             with torch.random.fork_rng():
                 for row, seed in enumerate(mode.draws.seeds()):
                     torch.manual_seed(seed)
-                    if mode.dropout is not None:
-                        rate = float(mode.dropout[row])
+                    if mode.dropout_rates is not None:
+                        rate = mode.dropout_rates[row]
                         _set_rates(dropouts, [rate] * len(dropouts))
                     outputs.append(self._in_training(_row(tensors, row), inputs[row]))
         finally:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.data import Inputs, augmented
+from benevolent.trainables.data import Inputs
 from benevolent.trainables.optimization.losses import LOSSES, Loss
 from benevolent.trainables.optimization.optimizers import OPTIMIZERS, LeastSquares, Sgd
 from benevolent.trainables.rng import StackGenerator
@@ -15,6 +15,7 @@ from benevolent.trainables.stack.scores import Scores, example_scores, summary
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.stack.step_statistics import StepStatistics
 from benevolent.trainables.stack.subspace import Projections, Subspaces
+from benevolent.trainables.stack.training_step import TrainingStep
 from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpdate, Update
 
 #: Largest number of (network, example) pairs that are evaluated at once, to stay in the processor's cache.
@@ -85,14 +86,14 @@ class Stack:
         return LOSSES[config.name].having(config.margin)
 
     @property
-    def dropout(self) -> Tensor | None:
-        """The rate of every run `(K,)`; None where the network's layers have their own."""
+    def dropout(self) -> list[float] | None:
+        """The rate of every run; None where the network's layers have their own."""
         if "dropout" in self.configs[0].model.shared_fields():
             return None
         rates = [getattr(config.model, "dropout", None) for config in self.configs]
         if None in rates:
             return None
-        return torch.tensor(rates, dtype=torch.float64).to(self.state.parameters.device)
+        return rates
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimizer's memory."""
@@ -141,36 +142,57 @@ class Stack:
             statistics: the place to record each step.
             generator: random numbers of layers and augmentation.
         """
-        network = self.network
-        mask = self.state.mask
-        leaves = {name: view.detach().requires_grad_() for name, view in self._views.items()}
-        leaf_list = list(leaves.values())
-        gradient = statistics.gradient_rows
-        gradient_views = list(network.parameters.views(gradient).values())
-        buffers = self.buffers
-        mode = Mode(training=True, draws=generator, dropout=self.dropout)
-        update_rule = self._update_rule(batches)
-        loss = self.loss.function
-        augment = self.configs[0].data.augment
-        border = batches.inputs.border
+        step = self.step(batches, kernel, statistics.gradient_rows, generator, batches.steps_before)
         for inputs, labels in batches:
-            inputs = augmented(inputs, augment, generator, border)
-            logits = network.logits(leaves, buffers, inputs, kernel, mode)
-            out = loss(logits.detach(), labels, statistics.out(labels.shape[1]))
-            _write_gradient(gradient_views, logits, out[1], leaf_list)
-            if mask is not None:
-                gradient *= mask
-            update = update_rule.apply(gradient, inputs, labels)
+            out = statistics.out(labels.shape[1])
+            update = step(inputs, labels, out)
             statistics.record(out, update)
 
-    def _update_rule(self, batches: Batches) -> Update:
-        optimizer = self.optimizer(batches.epoch)
+    def step(
+        self, batches: Batches, kernel: Kernel, gradient: Tensor, generator: StackGenerator, steps_before: int | Tensor
+    ) -> TrainingStep:
+        """Return the step that trains the networks on a batch.
+
+        Args:
+            batches: of the K networks, in an epoch.
+            kernel: way to compute the logits, see `Network.logits`.
+            gradient: `(K, P)`, the place for the gradient.
+            generator: random numbers of layers and augmentation.
+            steps_before: see `Update`.
+        """
+        rates = self.dropout
+        dropout = None
+        if rates is not None:
+            dropout = torch.tensor(rates, dtype=torch.float64).to(self.state.parameters.device)
+        mode = Mode(training=True, draws=generator, dropout=dropout, dropout_rates=rates)
+        return TrainingStep(
+            network=self.network,
+            parameters=self._views,
+            buffers=self.buffers,
+            mask=self.state.mask,
+            gradient=gradient,
+            loss=self.loss.function,
+            augment=self.configs[0].data.augment,
+            border=batches.inputs.border,
+            kernel=kernel,
+            mode=mode,
+            update_rule=self._update_rule(batches.epoch, steps_before),
+        )
+
+    @property
+    def recordable(self) -> bool:
+        """True if a step of the networks is the same operations on the same tensors each time."""
+        config = self.configs[0]
+        return config.optimizer.name != "least_squares" and config.subspace.dimension is None
+
+    def _update_rule(self, epoch: int, steps_before: int | Tensor) -> Update:
+        optimizer = self.optimizer(epoch)
         subspaces = self.subspaces
         if isinstance(optimizer, LeastSquares):
-            return LeastSquaresUpdate(self.state, optimizer, batches.steps_before, self.network)
+            return LeastSquaresUpdate(self.state, optimizer, steps_before, self.network)
         if subspaces is not None:
-            return SubspaceUpdate(self.state, optimizer, batches.steps_before, subspaces)
-        return Update(self.state, optimizer, batches.steps_before)
+            return SubspaceUpdate(self.state, optimizer, steps_before, subspaces)
+        return Update(self.state, optimizer, steps_before)
 
     def train_epoch(self, batches: Batches, kernel: Kernel, generator: StackGenerator | None = None) -> StepStatistics:
         """Train on all batches in one piece, for benchmarks and for the choice of a kernel; see `train`."""
@@ -236,21 +258,3 @@ def pairs_at_once(activations: int) -> int:
     """
     fitting = min(PAIRS, PAIRED_VALUES // activations)
     return max(1, fitting)
-
-
-def _write_gradient(views: list[Tensor], logits: Tensor, derivatives: Tensor, leaves: list[Tensor]) -> None:
-    """Write the gradient of the batch's mean loss into the views of its rows.
-
-    Args:
-        views: of the gradient, as the parameters are stored.
-        logits: `(K, B, C)`, with their graph.
-        derivatives: `(K, B, C)`, of every example's loss by its logits.
-        leaves: the parameters in their stored form.
-    """
-    examples = logits.shape[1]
-    derivative = derivatives.flatten() if examples == 1 else derivatives.flatten() / examples
-    # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an output
-    # gradient, the derivative would make torch import sympy: two seconds in every worker.)
-    gradients = torch.autograd.grad(logits.flatten().dot(derivative), leaves, materialize_grads=True)
-    # One call for all copies: with one example a step they would take as long as a layer.
-    torch._foreach_copy_(views, gradients)

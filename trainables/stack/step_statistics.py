@@ -64,14 +64,18 @@ class StepStatistics:
         runs, steps, examples = len(parameters), len(batches), batches[0]
         self.examples = examples
         self.columns = first_bias
-        self.gradient_rows = gradient_rows
-        self.bias_gradient_now = gradient_rows[:, first_bias]
-        self.bias_now = parameters[:, first_bias]
+        self.observe(parameters, gradient_rows)
         self.step = 0  # steps recorded
         self.reduced = 0  # steps whose losses are reduced
         self.count = 0  # steps whose biases are reduced
         self.update_is_gradient = False
         self._allocate(runs, steps, examples, outputs)
+
+    def observe(self, parameters: Tensor, gradient_rows: Tensor) -> None:
+        """Read parameters and gradients of the coming steps, each `(K, P)`, from these tensors."""
+        self.gradient_rows = gradient_rows
+        self.bias_gradient_now = gradient_rows[:, self.columns]
+        self.bias_now = parameters[:, self.columns]
 
     def _allocate(self, runs: int, steps: int, examples: int, outputs: int) -> None:
         like, size = self.gradient_rows, self.bias_now.shape[1]

@@ -152,7 +152,7 @@ class Subspaces:
         assert config.dimension is not None
         self.dimension = config.dimension
         self.width = len(filled)
-        self.filled = filled.nonzero().flatten()
+        self.filled = filled.nonzero().flatten().to(like.device)
         self.parts: list[tuple[Tensor, Projection]] = []
         for seed in dict.fromkeys(seeds):
             if seed not in projections:

@@ -15,10 +15,10 @@ class Update:
     Args:
         state: parameters and optimizer memory of K networks, changed in place.
         optimizer: of the K runs.
-        steps_before: steps of the phase before the first one here.
+        steps_before: steps of the phase before the first one here: a number, or a tensor `()`, counted up in place.
     """
 
-    def __init__(self, state: StackState, optimizer: Sgd, steps_before: int) -> None:
+    def __init__(self, state: StackState, optimizer: Sgd, steps_before: int | Tensor) -> None:
         self.optimizer = optimizer
         self.parameters = state.parameters
         self.memory = state.optimizer
@@ -42,15 +42,15 @@ class Update:
 
     def direction(self, slope: Tensor) -> Tensor:
         """Return where the optimizer goes `(K, P)` from the gradient with clipping and weight decay."""
-        steps = self.steps
+        direction = self.optimizer.direction(slope, self.memory, self.steps)
         self.steps += 1
-        return self.optimizer.direction(slope, self.memory, steps)
+        return direction
 
 
 class SubspaceUpdate(Update):
     """Steps of an optimizer in random subspaces (Li et al. 2018)."""
 
-    def __init__(self, state: StackState, optimizer: Sgd, steps_before: int, subspaces: Subspaces) -> None:
+    def __init__(self, state: StackState, optimizer: Sgd, steps_before: int | Tensor, subspaces: Subspaces) -> None:
         super().__init__(state, optimizer, steps_before)
         self.subspaces = subspaces
 
@@ -62,7 +62,7 @@ class SubspaceUpdate(Update):
 class LeastSquaresUpdate(Update):
     """The one step to the least-squares solution of the last layer."""
 
-    def __init__(self, state: StackState, optimizer: Sgd, steps_before: int, network: Network) -> None:
+    def __init__(self, state: StackState, optimizer: Sgd, steps_before: int | Tensor, network: Network) -> None:
         super().__init__(state, optimizer, steps_before)
         self.network = network
         self.state = state

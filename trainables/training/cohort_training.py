@@ -194,7 +194,7 @@ class CohortTraining:
         self.step = 0
         self.running.stack.start_phase()
         self.running.dynamics.next_phase()
-        self.running.forget_checks()
+        self.running.begin_phase()
         self.running.load_splits([*self.data.splits], self._phases, 0)
         self.choice = self._stored_choice() or self._choose_kernel()
         self.recorder.begin_phase(self.phase.name, self.timeline, self.choice.kernel)
@@ -211,6 +211,8 @@ class CohortTraining:
         labels = self.running.labels["train"]
         choice = choose_kernel(self.running.stack, inputs, labels, self._batch_size, self.pinned, steps)
         stored: dict[str, Any] = {"kernel": choice.kernel, "size": choice.size}
+        if choice.program != "eager":
+            stored["program"] = choice.program
         if choice.vmap_refused:
             stored["vmap_refused"] = choice.vmap_refused
             line = f"cohort {self.manifest.cohort_id}: its networks train one after another, which is slow"

@@ -14,6 +14,7 @@ from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.stack.programs import Programs
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.best_checkpoint import BestCheckpoint
@@ -49,6 +50,7 @@ class RunningStack:
         early: what early stopping would have given, see `RecordConfig.early_stop`.
         batches: of the epoch that is going on; None between epochs.
         segment: the steps that are being made; None between segments.
+        programs: recorded steps of the phase.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class RunningStack:
         self.batches: Batches | None = None
         self.generator = StackGenerator([], "", 0)
         self.segment: Segment | None = None
-        self.forget_checks()
+        self.begin_phase()
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -81,8 +83,9 @@ class RunningStack:
         """Configurations of the runs."""
         return self.stack.configs
 
-    def forget_checks(self) -> None:
-        """Begin a phase without any check."""
+    def begin_phase(self) -> None:
+        """Begin a phase without any check or recorded step."""
+        self.programs = Programs()
         self.nearest = BestCheckpoint(len(self), self.device)
         self.early = BestCheckpoint(len(self), self.device)
 
@@ -111,7 +114,7 @@ class RunningStack:
     def begin_segment(self, first: int, last: int, choice: KernelChoice) -> Segment:
         """Begin the steps `first` to `last - 1` of the epoch."""
         assert self.batches is not None
-        self.segment = Segment(self.stack, self.batches, first, last, choice, self.generator)
+        self.segment = Segment(self.stack, self.batches, first, last, choice, self.generator, self.programs)
         return self.segment
 
     def end_segment(self) -> Tensor:

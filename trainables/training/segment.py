@@ -7,7 +7,7 @@ from torch import Tensor
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import KernelChoice
-from benevolent.trainables.stack.kernel_names import Kernel
+from benevolent.trainables.stack.programs import Programs
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.step_statistics import StepStatistics
 
@@ -21,8 +21,9 @@ class _StackOfSegment:
     generator: StackGenerator
     statistics: StepStatistics
 
-    def train(self, first: int, last: int, kernel: Kernel) -> None:
-        self.stack.train(self.batches.between(first, last), kernel, self.statistics, self.generator)
+    def train(self, first: int, last: int, choice: KernelChoice, programs: Programs) -> None:
+        batches = self.batches.between(first, last)
+        programs.train(self.stack, batches, choice.kernel, choice.program, self.statistics, self.generator)
 
 
 class Segment:
@@ -37,6 +38,7 @@ class Segment:
         last: the step after the last one.
         choice: kernel, and how many runs train in one program.
         generator: random numbers of layers and augmentation.
+        programs: recorded steps of the phase.
 
     Attributes:
         step: the next step, counted within the epoch.
@@ -50,11 +52,13 @@ class Segment:
         last: int,
         choice: KernelChoice,
         generator: StackGenerator,
+        programs: Programs,
     ) -> None:
         self.first = first
         self.last = last
         self.step = first
-        self.kernel = choice.kernel
+        self.choice = choice
+        self.programs = programs
         self.parts = []
         starts = range(0, len(stack), choice.size)
         for start, part in zip(starts, stack.slices(choice.size), strict=True):
@@ -73,7 +77,7 @@ class Segment:
         """Train all runs for some steps, or for as many as are left."""
         stop = min(self.step + steps, self.last)
         for part in self.parts:
-            part.train(self.step, stop, self.kernel)
+            part.train(self.step, stop, self.choice, self.programs)
         self.step = stop
 
     def close(self) -> StepStatistics:

@@ -1,0 +1,111 @@
+"""Steps that are recorded once and replayed give what eager steps give.
+
+Without a GPU a stand-in for CUDA graphs runs the same program on the same tensors; the test marked `gpu` records it.
+"""
+
+import pytest
+import torch
+from test_kernels import stack_of
+from test_training import SMALL, run
+
+from benevolent.trainables.rng import StackGenerator
+from benevolent.trainables.stack import recorded_step
+from benevolent.trainables.stack.batches import Batches
+from benevolent.trainables.stack.programs import Programs
+from benevolent.trainables.stack.recorded_step import RecordedStep
+from benevolent.trainables.training.starting import start_training
+
+CNN = {"family": "puzzles_cnn", "filters": 3, "kernel": 3}
+NOISY = {"width": 6, "batch_norm": "noisy"}
+CASES = {
+    "sgd": {},
+    "momentum and clipping": {"optimizer": {"batch_size": 30, "momentum": 0.9, "weight_decay": 1e-3, "clip": 1.0}},
+    "adam": {"optimizer": {"name": "adam", "lr": 0.01, "batch_size": 30}},
+    "dropout": {"model": {"width": 6, "dropout": 0.3}},
+    "noise": {"model": NOISY},
+    "augmentation": {"model": CNN, "data": SMALL | {"augment": "shift_flip"}},
+}
+
+
+def trained(cohort, name: str, sections: dict, program: str, kernel: str = "batched", device: str = "cpu"):
+    """Five runs in stacks of three and two, which leave at different epochs."""
+    stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 3, 2, 2, 3)]
+    configs = [run(seed, stop=stop, **sections) for seed, stop in enumerate(stops)]
+    made = cohort(name, configs)
+    made.files.folder.write_json("stacks.json", {"kernel": kernel, "size": 3, "program": program})
+    assert start_training(made.results, made.name, device).advance(1e9).done
+    return made
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_recorded_steps_are_eager_steps(cohort, case):
+    eager = trained(cohort, "a", CASES[case], "eager")
+    recorded = trained(cohort, "b", CASES[case], "recorded")
+    exact = "model" not in CASES[case] or CASES[case]["model"] != CNN  # convolutions depend on the stack's last digits
+    for run_id, values in eager.final().items():
+        for name, value in values.items():
+            found = recorded.final()[run_id][name]
+            if exact:
+                assert torch.equal(found, value), name
+            else:
+                torch.testing.assert_close(found, value, rtol=1e-4, atol=1e-5)
+    for table in ("dynamics", "outcomes"):
+        left, right = recorded.table(table), eager.table(table)
+        assert left.drop(columns="value").equals(right.drop(columns="value"))
+        assert left.value.to_numpy() == pytest.approx(right.value.to_numpy(), rel=0 if exact else 1e-3, nan_ok=True)
+
+
+def test_pruned_weights_stay_zero_in_recorded_steps():
+    parameters = []
+    for program in ("eager", "recorded"):
+        stack, inputs, labels = stack_of(3, {"width": 8})
+        stack.state.mask = torch.ones_like(stack.state.parameters)
+        stack.state.mask[:, ::3] = 0
+        stack.start_phase()
+        order = torch.arange(40).expand(3, -1)
+        batches = Batches(inputs, labels, order, batch_size=7, epoch=0)
+        statistics = stack.statistics(batches.sizes)
+        draws = StackGenerator([0, 1, 2], "layers", 0)
+        Programs().train(stack, batches, "batched", program, statistics, draws)
+        parameters.append(stack.state.parameters)
+    assert torch.equal(*parameters)
+    assert not parameters[1][:, ::3].any() and parameters[1].any()
+
+
+def test_steps_are_recorded_anew_when_more_than_half_of_a_stack_has_left(cohort, monkeypatch):
+    capacities = []
+    begin = RecordedStep.__init__
+
+    def noted(step, stack, *rest):
+        capacities.append(len(stack))
+        begin(step, stack, *rest)
+
+    monkeypatch.setattr(RecordedStep, "__init__", noted)
+    stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (1, 2, 3, 3, 4, 5)]
+    made = cohort("a", [run(seed, stop=stop) for seed, stop in enumerate(stops)])
+    made.files.folder.write_json("stacks.json", {"kernel": "batched", "size": 6, "program": "recorded"})
+    made.train()
+    assert capacities == [6, 2, 1]  # for stacks of 6, 5, 4; of 2; of 1
+
+
+def test_logits_of_a_compiled_step_are_those_of_the_network(cohort, monkeypatch):
+    monkeypatch.setattr(recorded_step, "BACKEND", "aot_eager")  # the compiler without generated code, which takes long
+    eager = trained(cohort, "a", {}, "eager")
+    compiled = trained(cohort, "b", {}, "compiled")
+    for run_id, values in eager.final().items():
+        for name, value in values.items():
+            torch.testing.assert_close(compiled.final()[run_id][name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("program", ["recorded", "compiled"])
+def test_cuda_graphs_give_what_eager_steps_give(cohort, case, program):
+    if program == "compiled" and case in ("dropout", "noise", "augmentation"):
+        pytest.skip("networks that draw are not compiled")
+    eager = trained(cohort, "a", CASES[case], "eager", device="cuda:0")
+    other = trained(cohort, "b", CASES[case], program, device="cuda:0")
+    for run_id, values in eager.final().items():
+        for name, value in values.items():
+            torch.testing.assert_close(other.final()[run_id][name], value, rtol=1e-3, atol=1e-4)

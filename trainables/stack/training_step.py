@@ -1,0 +1,107 @@
+"""One step of K networks in training, as operations on tensors that stay where they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benevolent.trainables.config.data import Augment
+from benevolent.trainables.data import augmented
+from benevolent.trainables.optimization.losses import Out
+from benevolent.trainables.stack.kernel_names import Kernel
+from benevolent.trainables.stack.layers import Mode, Tensors
+from benevolent.trainables.stack.network import Network
+from benevolent.trainables.stack.updates import Update
+
+#: `(parameters, buffers, inputs (K, B, ...)) -> logits (K, B, C)` in training.
+Logits = Callable[[Tensors, Tensors, Tensor], Tensor]
+
+
+@dataclass
+class TrainingStep:
+    """The step of K networks. It reads nothing from the device, so that it can be recorded once and replayed.
+
+    Attributes:
+        network: the architecture.
+        parameters: in their stored form, sharing the memory that the update changes.
+        buffers: in their stored form; changed in place.
+        mask: `(K, P)`, 0 where a weight is pruned; None if no run is pruned.
+        gradient: `(K, P)`, the place for the gradient.
+        loss: `(logits, labels, out) -> out`.
+        augment: method of augmentation.
+        border: pixels that images have beyond each side.
+        kernel: way to compute the logits.
+        mode: of training, with the random numbers of layers and augmentation.
+        update_rule: the change of the parameters by the gradient.
+        compiled: the logits by a program of torch's compiler; None without one.
+    """
+
+    network: Network
+    parameters: Tensors
+    buffers: Tensors
+    mask: Tensor | None
+    gradient: Tensor
+    loss: Callable[..., Out]
+    augment: Augment
+    border: int
+    kernel: Kernel
+    mode: Mode
+    update_rule: Update
+    compiled: Logits | None = None
+
+    def __post_init__(self) -> None:
+        self.leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
+        self.gradient_views = list(self.network.parameters.views(self.gradient).values())
+
+    def __call__(self, inputs: Tensor, labels: Tensor, out: Out) -> Tensor:
+        """Train every network on its batch.
+
+        Args:
+            inputs: `(K, B, *input_shape)`, images with their border.
+            labels: `(K, B)`.
+            out: the places for the losses `(K, B)` and their derivatives `(K, B, C)`.
+
+        Returns:
+            what was subtracted from the parameters `(K, P)`, divided by the learning rate.
+        """
+        if self.mode.draws is not None:
+            inputs = augmented(inputs, self.augment, self.mode.draws, self.border)
+        logits = self._logits(inputs)
+        derivatives = self.loss(logits.detach(), labels, out)[1]
+        _write_gradient(self.gradient_views, logits, derivatives, list(self.leaves.values()))
+        if self.mask is not None:
+            self.gradient.mul_(self.mask)
+        return self.update_rule.apply(self.gradient, inputs, labels)
+
+    def compile(self, backend: str) -> None:
+        """Compute the logits by a program of torch's compiler from now on; for networks that draw nothing."""
+        mode = Mode(training=True)
+
+        def logits(parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
+            return self.network.logits(parameters, buffers, inputs, self.kernel, mode)
+
+        self.compiled = torch.compile(logits, backend=backend)
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        if self.compiled is not None:
+            return self.compiled(self.leaves, self.buffers, inputs)
+        return self.network.logits(self.leaves, self.buffers, inputs, self.kernel, self.mode)
+
+
+def _write_gradient(views: list[Tensor], logits: Tensor, derivatives: Tensor, leaves: list[Tensor]) -> None:
+    """Write the gradient of the batch's mean loss into the views of its rows.
+
+    Args:
+        views: of the gradient, as the parameters are stored.
+        logits: `(K, B, C)`, with their graph.
+        derivatives: `(K, B, C)`, of every example's loss by its logits.
+        leaves: the parameters in their stored form.
+    """
+    examples = logits.shape[1]
+    derivative = derivatives.flatten() if examples == 1 else derivatives.flatten() / examples
+    # A number whose gradient by the logits is the derivative of the mean loss. (Given to autograd as an output
+    # gradient, the derivative would make torch import sympy: two seconds in every worker.)
+    gradients = torch.autograd.grad(logits.flatten().dot(derivative), leaves, materialize_grads=True)
+    # One call for all copies: with one example a step they would take as long as a layer.
+    torch._foreach_copy_(views, gradients)
