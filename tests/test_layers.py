@@ -98,11 +98,11 @@ def test_networks_of_one_stack_may_have_different_dropout(kernel):
     rates = torch.tensor([0.2, 0.7], dtype=torch.float64)
     ones = {name: torch.ones(2, *shape) for name, shape in built.shapes.items()}
     views = built.parameters.views(built.parameters.rows(ones))
-    mode = Mode(True, StackGenerator([0, 1], "layers", 0), dropout=rates)
+    mode = Mode(True, StackGenerator([0, 1], "layers", 0), dropout=rates, dropout_rates=rates.tolist())
     kept = built.logits(views, {}, torch.ones(2, 1, 1), kernel, mode).flatten() * (1 - rates) / 4000
     assert kept.tolist() == pytest.approx([0.8, 0.3], abs=0.03)
     alone = built.logits({n: v[1:] for n, v in views.items()}, {}, torch.ones(1, 1, 1), kernel,
-                         Mode(True, StackGenerator([1], "layers", 0), dropout=rates[1:]))  # fmt: skip
+                         Mode(True, StackGenerator([1], "layers", 0), dropout=rates[1:], dropout_rates=rates[1:].tolist()))  # fmt: skip
     assert alone.item() * 0.3 / 4000 == pytest.approx(kept[1].item())
 
 
