@@ -101,8 +101,9 @@ def test_networks_of_one_stack_may_have_different_dropout(kernel):
     mode = Mode(True, StackGenerator([0, 1], "layers", 0), dropout=rates, dropout_rates=rates.tolist())
     kept = built.logits(views, {}, torch.ones(2, 1, 1), kernel, mode).flatten() * (1 - rates) / 4000
     assert kept.tolist() == pytest.approx([0.8, 0.3], abs=0.03)
-    alone = built.logits({n: v[1:] for n, v in views.items()}, {}, torch.ones(1, 1, 1), kernel,
-                         Mode(True, StackGenerator([1], "layers", 0), dropout=rates[1:], dropout_rates=rates[1:].tolist()))  # fmt: skip
+    own = {name: view[1:] for name, view in views.items()}
+    mode = Mode(True, StackGenerator([1], "layers", 0), dropout=rates[1:], dropout_rates=rates[1:].tolist())
+    alone = built.logits(own, {}, torch.ones(1, 1, 1), kernel, mode)
     assert alone.item() * 0.3 / 4000 == pytest.approx(kept[1].item())
 
 
