@@ -284,6 +284,7 @@ def _content(folder: Folder, spec: ReportedSweep, results: Results, stages: Stag
         dynamics_names=tuple(DYNAMICS),
         notes=unanswered(table, spec),
         parents=_parents(results),
+        failed=_failed(results),
     )
 
 
@@ -293,6 +294,18 @@ def _parents(results: Results) -> pd.DataFrame:
     if not wanted or results.runs.empty:
         return pd.DataFrame()
     return results.runs[results.runs["run_id"].isin(wanted)]
+
+
+def _failed(results: Results) -> pd.DataFrame:
+    """Return the runs whose training raised an error, with the last line of it."""
+    reason_of: dict[str, str] = {}
+    for manifest, reason in results.cohorts.failures():
+        reason_of |= dict.fromkeys(manifest.run_ids, reason)
+    runs = results.runs
+    if not reason_of or runs.empty:
+        return pd.DataFrame()
+    failed = runs[runs["status"] == Status.FAILED]
+    return failed.assign(reason=failed["run_id"].map(reason_of))
 
 
 def unanswered(table: pd.DataFrame, spec: ReportedSweep) -> list[str]:

@@ -6,12 +6,11 @@ import io
 import itertools
 import json
 import re
-import shutil
-import subprocess
 from collections import Counter
 from dataclasses import replace
 from xml.dom import minidom
 
+import browser
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -129,9 +128,9 @@ def hostile() -> dict[str, bytes]:
             description=EVIL,
             spec=EVIL,
             axes=[EVIL + ".", "model.width"],
-            table=table.rename(columns=names),
-            dynamics=report.dynamics.assign(phase=EVIL),
-            outcomes=report.outcomes.assign(phase=EVIL),
+            table=table.rename(columns=names).assign(run_id=EVIL + table["run_id"]),
+            dynamics=report.dynamics.assign(phase=EVIL, run_id=EVIL + report.dynamics["run_id"]),
+            outcomes=report.outcomes.assign(phase=EVIL, run_id=EVIL + report.outcomes["run_id"]),
             verdicts=[evil],
             provenance={EVIL: {EVIL: EVIL}, "hardware": EVIL, "versions": [EVIL]},
             definitions={EVIL: Definition(EVIL, EVIL, EVIL)},
@@ -200,9 +199,10 @@ def test_the_figures_are_valid_documents(files):
 
 
 def test_names_from_the_data_cannot_break_out(hostile):
-    assert hostile["index.html"].count(b"<script") == 1
+    scripts = re.findall(rb"<script[^>]*>", hostile["index.html"])
+    assert scripts == [b'<script type="application/json" id="run-data">', b"<script>"]  # data, and the page's own
     figures = [content for name, content in hostile.items() if name.endswith(".svg")]
-    assert len(figures) == 6 and all(b"alert" not in figure for figure in figures)
+    assert len(figures) == 6 and all(b"alert(1)" not in figure for figure in figures)
     assert all(minidom.parseString(figure) for figure in figures)
     assert json.loads(hostile["verdicts.json"])[0]["rule"] == EVIL
 
@@ -327,8 +327,8 @@ def test_ceilings_stand_below_the_baseline_and_runs_that_did_not_converge_are_li
     assert re.search(r"hyperparameters only .*? baseline ceiling: test-set noise \+0.78 R² = 0.87 ceiling", page)
     listed = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", whole.decode())]
     assert [row for row in listed if row][:2] == [
-        ["r0", "diverged", "0", "0.5", "32"],
-        ["r1", "limit", "1", "0.5", "32"],
+        ['<a href="#run-r0">r0</a>', "diverged", "0", "0.5", "32"],
+        ['<a href="#run-r1">r1</a>', "limit", "1", "0.5", "32"],
     ]
     console = Console(width=100, file=io.StringIO())
     console.print(verdict_table(limited))
@@ -349,29 +349,19 @@ def test_statistics_that_disagree_are_told_apart():
         statistic_agreement(frame.head(2))
 
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-def browse(page, width, action) -> subprocess.CompletedProcess:
-    """What Chromium says of a page in a window so many pixels wide."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
-    command = [BROWSER, *options, f"--user-data-dir={page.parent}", action, f"file://{page}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.skipif(browser.BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_the_page_and_its_tables_can_be_sorted(files, width, tmp_path):
     page = tmp_path / "index.html"
     page.write_bytes(files["index.html"])
-    shown = browse(page, width, "--dump-dom")
+    shown = browser.browse(page, width, "--dump-dom")
     assert "Refused" not in shown.stderr and shown.stdout.count('role="button"') > 10
-    browse(page, width, f"--screenshot={tmp_path}/page.png")
+    browser.browse(page, width, f"--screenshot={tmp_path}/page.png")
     picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
     assert picture.shape[1] == width and picture.std() > 0.05  # something is drawn
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.skipif(browser.BROWSER is None, reason="no Chromium here")
 def test_a_click_on_a_heading_sorts_the_configurations(files, tmp_path):
     page = re.sub(r"<meta http-equiv.*?>", "", files["index.html"].decode())
     look = "[...table.tBodies[0].rows].map((row) => parseFloat(row.cells[3].textContent))"
@@ -382,12 +372,12 @@ def test_a_click_on_a_heading_sorts_the_configurations(files, tmp_path):
         document.body.innerHTML = JSON.stringify(seen);
     </script>"""
     (tmp_path / "page.html").write_text(page)
-    shown = browse(tmp_path / "page.html", 1000, "--dump-dom").stdout
+    shown = browser.browse(tmp_path / "page.html", 1000, "--dump-dom").stdout
     by_loss, down, up = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
     assert len(by_loss) == 6 and down == sorted(by_loss, reverse=True) and up == down[::-1]
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.skipif(browser.BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize(("width", "scrolls"), [(400, True), (1100, False)])
 def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, tmp_path):
     page = re.sub(r"<meta http-equiv.*?>", "", files["index.html"].decode())  # which would refuse the script below
@@ -395,7 +385,7 @@ def test_figures_scroll_on_a_phone_instead_of_shrinking(files, width, scrolls, t
     whole = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     page += f"<script>document.body.innerHTML = JSON.stringify([{look}, {whole}])</script>"
     (tmp_path / "page.html").write_text(page)
-    shown = browse(tmp_path / "page.html", width, "--dump-dom").stdout
+    shown = browser.browse(tmp_path / "page.html", width, "--dump-dom").stdout
     drawings, sideways = json.loads(re.search(r"<body>(.*)</body>", shown, re.DOTALL)[1])
     assert len(drawings) == 6 and sideways == 0
     assert all((wide > seen and wide > 600) if scrolls else wide == seen for seen, wide in drawings)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
+from benevolent.analysis.figures.rendered_figure import take_runs
 from benevolent.analysis.figures.style import STYLE
 
 Format = Literal["pdf", "png", "svg"]
@@ -49,6 +50,7 @@ def export_figure(
     with style.context(["default", {**STYLE, **letters}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*missing from font.*")
         figure = draw()
+        take_runs(figure)
         width, height = figure.get_size_inches()
         figure.set_size_inches(width_inches, height * width_inches / width)
         figure.savefig(buffer, format=file_format, dpi=DOTS_PER_INCH, metadata=_NO_DATES[file_format])

@@ -6,9 +6,11 @@ import re
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from matplotlib import style
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from benevolent.analysis.figures.style import STYLE
@@ -79,11 +81,35 @@ def render_svg(name: str, draw: Callable[[], Figure]) -> bytes:
         warnings.filterwarnings("ignore", message=".*missing from font.*")  # unknown glyphs are drawn as boxes
         figure = draw()
         _lay_out(figure)
+        runs_of = take_runs(figure)
         figure.savefig(buffer, format="svg", metadata=no_metadata)
     text = buffer.getvalue().decode()
     without_comments = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    for group, runs in runs_of.items():
+        without_comments = without_comments.replace(f'<g id="{group}"', f'<g id="{group}" data-runs="{runs}"')
     with_prefixed_ids = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", without_comments)
     return with_prefixed_ids.encode()
+
+
+def take_runs(figure: Figure) -> dict[str, str]:
+    """Take the runs that points stand for from the points, and name the groups that are drawn of them.
+
+    matplotlib would make a link of every point, which takes more room than the point itself.
+
+    Args:
+        figure: in which drawing functions gave the run ids of points as their `urls`.
+
+    Returns:
+        id of the group of points -> their run ids, quoted as in an address and separated by spaces.
+    """
+    runs_of = {}
+    for number, points in enumerate(figure.findobj(PathCollection)):
+        runs = [run for run in points.get_urls() if run]
+        points.set_urls([None])
+        if runs and not points.get_rasterized():
+            points.set_gid(f"points{number}")
+            runs_of[f"points{number}"] = " ".join(quote(run, safe="") for run in runs)
+    return runs_of
 
 
 def _lay_out(figure: Figure) -> None:

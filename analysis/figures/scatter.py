@@ -150,6 +150,7 @@ def _draw_points(plot: Axes, rows: pd.DataFrame, x: str, y: str, palette: AxisPa
     groups: list[tuple[Any, str, np.ndarray]] = [(INK, "o", everything)]
     if palette:
         groups = palette.groups(rows[palette.axis])
+    runs = rows.get("run_id")
     for color, marker, chosen in groups:
         plot.scatter(
             rows[x].to_numpy()[chosen],
@@ -161,6 +162,7 @@ def _draw_points(plot: Axes, rows: pd.DataFrame, x: str, y: str, palette: AxisPa
             edgecolors="white",
             linewidths=0.4,
             rasterized=len(rows) > MANY_POINTS,
+            urls=None if runs is None else [str(run) for run in runs[chosen]],
         )
 
 

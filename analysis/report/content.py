@@ -37,6 +37,7 @@ class Report:
         notes: sentences on what was asked for and cannot be answered.
         parents: runs that others start from or learn from and no axis names, with training ``seconds``; they are not
             in ``table``.
+        failed: runs whose training raised an error, each with the `reason`; they are not in ``table``.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Report:
     early: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: Sequence[str] = ()
     parents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    failed: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def from_sweep(self) -> bool:

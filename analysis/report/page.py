@@ -18,6 +18,7 @@ from benevolent.analysis.report.content import Report
 from benevolent.analysis.report.description_tables import described_sections
 from benevolent.analysis.report.descriptions import Descriptions
 from benevolent.analysis.report.glossary import COLUMNS
+from benevolent.analysis.report.run_views import RunViews
 from benevolent.analysis.report.summary import summarize
 from benevolent.trainables.store.statuses import Status
 
@@ -25,16 +26,27 @@ from benevolent.trainables.store.statuses import Status
 MAX_LISTED = 100
 
 
-def page(report: Report, rendered: Sequence[RenderedFigure], about: Descriptions | None = None) -> str:
-    """Return the report as one HTML document that loads nothing; its one script sorts tables, no other can run.
+#: Parts of the page's script, in the order in which they run.
+SCRIPTS = ("filter.js", "runs.js", "sort.js")
+
+
+def page(
+    report: Report,
+    rendered: Sequence[RenderedFigure],
+    about: Descriptions | None = None,
+    views: RunViews | None = None,
+) -> str:
+    """Return the report as one HTML document that loads nothing; no script but its own can run.
+
+    That script sorts and filters tables, and shows single runs.
 
     Args:
         report: content of the page.
         rendered: its figures.
         about: descriptions beside the verdicts, if there are any.
+        views: of its runs, if there are any.
     """
-    script = (resources.files("benevolent.analysis") / "templates" / "sort.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script = page_script(SCRIPTS)
     summary = summarize(report.verdicts[0]) if report.verdicts else None
     statuses = report.table["status"].value_counts().to_dict() if "status" in report.table else {}
     return template("report.html.j2").render(
@@ -51,9 +63,22 @@ def page(report: Report, rendered: Sequence[RenderedFigure], about: Descriptions
         figures=rendered,
         columns=COLUMNS,
         outcomes=_outcomes(report),
+        views=views,
         script=Markup(script),
-        script_hash=f"sha256-{digest}",
+        script_hash=script_hash(script),
     )
+
+
+def page_script(parts: Sequence[str]) -> str:
+    """Return scripts of `templates/` as one."""
+    folder = resources.files("benevolent.analysis") / "templates"
+    return "".join((folder / name).read_text(encoding="utf-8") for name in parts)
+
+
+def script_hash(script: str) -> str:
+    """Return the word by which a content security policy allows one script."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _outcomes(report: Report) -> dict[str, tuple[str, str]]:

@@ -16,13 +16,15 @@ from benevolent.analysis.report.descriptions import Descriptions, describe
 from benevolent.analysis.report.export import parquet
 from benevolent.analysis.report.gallery import gallery
 from benevolent.analysis.report.page import page
+from benevolent.analysis.report.run_views import RunViews, run_views
 from benevolent.trainables.store import paths
 
 
 def render(report: Report, figure_formats: Sequence[Format] = ()) -> dict[str, bytes]:
     """Return the report's files: relative path -> content. The same report gives the same bytes.
 
-    ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts and searches tables.
+    ``index.html`` needs nothing beside it: figures are inline SVG, and its one script sorts and filters tables and
+    shows single runs, whose data are in the page as far as `run_views` has room for them.
     ``figures/*.svg`` are the same figures for a paper; a figure that lacks its data is left out, and the page
     says what it lacks. ``verdicts.json``, ``table.parquet`` and ``tables/*.csv`` are the numbers behind them.
 
@@ -40,9 +42,10 @@ def render(report: Report, figure_formats: Sequence[Format] = ()) -> dict[str, b
     files |= {paths.figure(figure.name): figure.svg for figure in rendered if figure.svg}
     for file_format in figure_formats:
         files |= _exported(rendered, file_format)
-    files |= _tables(report, about)
+    views = run_views(report)
+    files |= _tables(report, about, views)
     files[paths.DESCRIPTIONS] = _in_words(report, about)
-    files[paths.PAGE] = page(report, rendered, about).encode()
+    files[paths.PAGE] = page(report, rendered, about, views).encode()
     return files
 
 
@@ -68,13 +71,15 @@ def _in_words(report: Report, about: Descriptions | None) -> bytes:
     return json.dumps(words, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _tables(report: Report, about: Descriptions | None) -> dict[str, bytes]:
+def _tables(report: Report, about: Descriptions | None, views: RunViews | None) -> dict[str, bytes]:
     """Return the tables of the page as CSV files, without those that are empty."""
     tables = {"configurations": configurations_of(report)}
     if about is not None:
         tables["selection"] = about.selection
         tables["fragility"] = about.fragility
         tables["redundancy"] = about.members()
+    if views is not None:
+        tables |= views.tables
     files = {}
     for name, table in tables.items():
         if len(table):

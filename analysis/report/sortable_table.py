@@ -23,3 +23,13 @@ class SortableTable:
     names: int = 1
     sorted_by: int = -1
     more: str = ""
+
+    @property
+    def example(self) -> str:
+        """A condition that the rows can be filtered by, on the first column that holds no names."""
+        if len(self.headings) <= self.names or not self.rows:
+            return ""
+        middle = self.rows[len(self.rows) // 2][self.names]
+        value = middle.split()[0] if middle.split() else "0.1"
+        sign = "<" if value[-1].isdigit() else "="
+        return f"{self.headings[self.names]} {sign} {value}"

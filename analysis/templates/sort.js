@@ -1,12 +1,13 @@
 // A click on a heading sorts the table by that column, a second click the other way round; baselines stay on top.
-// The search box above a long table hides the rows that lack a word typed in it; baselines stay.
+// The box above a long table hides the rows that do not meet what is typed in it; baselines stay.
 const fewestToSearch = 12;
-for (const table of document.querySelectorAll("table.verdicts")) {
+for (const table of document.querySelectorAll("main table.verdicts")) {
   const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const value = (row, at) => {
-    const text = row.cells[at].textContent.trim();
-    const number = parseFloat(text.replace(/−/g, "-").replace("<", ""));
-    return Number.isNaN(number) ? (/^–?$/.test(text) ? null : text) : number;
+    const text = cellText(row.cells[at]);
+    if (text === null) return null;
+    const number = numberIn(text);
+    return Number.isNaN(number) ? text : number;
   };
   headings.forEach((heading, at) => {
     if (heading.classList.contains("forest") || heading.classList.contains("interval")) return;
@@ -17,8 +18,9 @@ for (const table of document.querySelectorAll("table.verdicts")) {
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
       const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("baseline"));
+      const keys = new Map(rows.map((row) => [row, value(row, at)]));
       rows.sort((a, b) => {
-        const [x, y] = [value(a, at), value(b, at)];
+        const [x, y] = [keys.get(a), keys.get(b)];
         if (x === null || y === null) return (x === null) - (y === null);
         const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
         return down ? -order : order;
@@ -32,8 +34,8 @@ for (const table of document.querySelectorAll("table.verdicts")) {
   if (searched.length < fewestToSearch) continue;
   const box = document.createElement("input");
   box.type = "search";
-  box.placeholder = "search these rows";
-  box.setAttribute("aria-label", "search the rows of this table");
+  box.placeholder = `a word, or ${table.dataset.example || "a column = a value"}`;
+  box.setAttribute("aria-label", "filter the rows of this table");
   const count = document.createElement("span");
   count.setAttribute("role", "status");
   const line = document.createElement("p");
@@ -41,11 +43,12 @@ for (const table of document.querySelectorAll("table.verdicts")) {
   line.append(box, count);
   table.parentElement.before(line);
   box.addEventListener("input", () => {
-    const words = box.value.toLowerCase().split(/\s+/);
+    const { keeps, wrong } = readFilter(box.value, headings);
     const shown = searched.filter((row) => {
-      row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      row.hidden = !keeps(row);
       return !row.hidden;
     });
-    count.textContent = box.value.trim() ? `${shown.length} of ${searched.length}` : "";
+    const number = box.value.trim() ? `${shown.length} of ${searched.length}` : "";
+    count.textContent = wrong ? `${number}; ${wrong}` : number;
   });
 }
