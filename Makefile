@@ -39,6 +39,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/commands.py
+	$(BIN)/python benchmarks/start_up.py
 
 # torch and torchvision are installed first and together, so that their builds match.
 $(INSTALLED): pyproject.toml

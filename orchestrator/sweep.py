@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
@@ -22,7 +22,6 @@ from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.rebuilt_plan import damaged_descriptions, discard
 from benevolent.orchestrator.repair import discard_damaged
-from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.results_folder import (
     ExistingCohorts,
     check_disk,
@@ -45,6 +44,9 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import check_files
 from benevolent.trainables.store.manifest import Manifest
 
+if TYPE_CHECKING:
+    from benevolent.analysis.judging.verdicts import Verdicts
+
 
 @dataclass(frozen=True)
 class SweepResult:
@@ -58,7 +60,7 @@ class SweepResult:
         report: path of the page.
     """
 
-    verdicts: list[Verdicts]
+    verdicts: "list[Verdicts]"
     trained: int
     measured: int
     failures: list[str]
@@ -69,6 +71,8 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     """Train and measure what is missing, judge, and write the report; arguments as in `train_sweep`."""
     results = Folder(out)
     with _trained(spec, results, console, address) as summary:
+        from benevolent.orchestrator.reporting import report  # with statistics and figures, which training needs not
+
         verdicts = report(results, spec, console=console)
     return SweepResult(
         verdicts=verdicts,

@@ -12,9 +12,10 @@ from benevolent.analysis.measures.missing_measures import ExistingMeasures, Meas
 from benevolent.orchestrator.estimates.prices import cohort_works
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
+from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.orchestrator.training.placement import describe_wait, place_work
 from benevolent.orchestrator.training.progress import ProgressDisplay
-from benevolent.orchestrator.training.ray_session import ray_cluster
+from benevolent.orchestrator.training.ray_session import import_in_workers, ray_cluster
 from benevolent.orchestrator.training.time_left import TimeLeft
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.store import paths
@@ -80,6 +81,8 @@ def train_and_measure(
 
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(address))
+        if address is None:
+            import_in_workers(min(len(todo), machine_cpus()))
         left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before) if todo else None
         display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
         from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray

@@ -9,13 +9,19 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import fresh_process
+
 ROOT = Path(__file__).parents[1]
 FENCED = re.compile(r'^```(\S+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+#: Words by which a line is more than one command.
+SHELL = {"|", ">", "&&"}
 
 
 class Block(NamedTuple):
@@ -49,17 +55,28 @@ def run_page(page: Path, folder: Path) -> list[str]:
 
 def run_bash(script: str, folder: Path) -> str:
     """Run lines of a shell that has the command `bth`, and return what they print on standard output."""
-    commands = folder / ".commands"
-    commands.mkdir(exist_ok=True)
-    bth = commands / "bth"
+    lines = [shlex.split(line, comments=True) for line in script.splitlines()]
+    commands = [line for line in lines if line]
+    if all(command[0] == "bth" and not SHELL & set(command) for command in commands):
+        return "".join(run_command(command[1:], folder) for command in commands)
+    tools = folder / ".commands"
+    tools.mkdir(exist_ok=True)
+    bth = tools / "bth"
     bth.write_text(f'#!/bin/sh\nexec {sys.executable} -m benevolent "$@"\n')
     bth.chmod(0o755)
     environment = os.environ | {
-        "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / ".import"),
         "RAY_AUTH_MODE": "disabled",
     }
-    lines = ["bash", "-e", "-u", "-o", "pipefail", "-c", script]
-    done = subprocess.run(lines, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    shell = ["bash", "-e", "-u", "-o", "pipefail", "-c", script]
+    done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_command(words: list[str], folder: Path) -> str:
+    """Run `bth` in a process of its own, which has imported torch already, and return what it prints."""
+    done = fresh_process.bth(*words, cwd=folder, PYTHONPATH=str(ROOT / ".import"), RAY_AUTH_MODE="disabled")
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout

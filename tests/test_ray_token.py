@@ -6,18 +6,23 @@ import sys
 
 import pytest
 
+from benevolent.orchestrator.training import ray_session
+from benevolent.trainables.errors import BadInput
+
 STARTED = """
 import subprocess, sys
-from benevolent.orchestrator.training.ray_session import ray_cluster
-for _ in range(2):
-    with ray_cluster(None):
+from contextlib import nullcontext
+from benevolent.orchestrator.training.ray_session import ray_cluster, ray_starts_meanwhile
+for before in (nullcontext, ray_starts_meanwhile):
+    with before(), ray_cluster(None):
         import ray
         print(ray.get(ray.remote(num_cpus=0)(lambda: "works").remote()), flush=True)
         address = ray.get_runtime_context().gcs_address
-        if _ == 0:
+        if before is nullcontext:
             command = [sys.executable, "-c", sys.argv[1], address]
             stranger = subprocess.run(command, env=eval(sys.argv[2]), capture_output=True, text=True)
             print("let in" if "let in" in stranger.stdout else stranger.stderr)
+    assert not ray.is_initialized()
 """
 STRANGER = "import ray, sys; ray.init(sys.argv[1]); print('let in')"
 
@@ -29,6 +34,21 @@ def test_a_process_without_the_token_is_refused_and_ray_starts_again(tmp_path):
     other = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
     command = [sys.executable, "-c", STARTED, STRANGER, repr(clean | other)]
     done = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
-    assert done.stdout.count("works") == 2, done.stderr
+    assert done.returncode == 0 and done.stdout.count("works") == 2, done.stderr
     assert "let in" not in done.stdout and "uthenticat" in done.stdout, done.stdout
     assert not (tmp_path / ".ray").exists()
+
+
+def test_a_start_in_the_background_that_fails_is_said_where_ray_is_needed(monkeypatch):
+    def fail() -> None:
+        raise BadInput("Ray did not start")
+
+    monkeypatch.setattr(ray_session, "_start", fail)
+    with (
+        ray_session.ray_starts_meanwhile(),
+        pytest.raises(BadInput, match="did not start"),
+        ray_session.ray_cluster(None),
+    ):
+        pass
+    with ray_session.ray_starts_meanwhile():  # nobody needs it
+        pass

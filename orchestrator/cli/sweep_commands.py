@@ -1,6 +1,7 @@
 """`bth run` and `bth plan`."""
 
 import itertools
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ def run(
     [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
     """
     from benevolent.orchestrator.spec.load_spec import load_spec
-    from benevolent.orchestrator.sweep import run_sweep
+    from benevolent.orchestrator.training.ray_session import ray_starts_meanwhile
     from benevolent.trainables.store.folder import Folder
 
     if spec.startswith(STUDY_PREFIX):
@@ -43,7 +44,11 @@ def run(
 
     sweep = load_spec(spec, overrides or [])
     where = out or str(RESULTS / sweep.name)
-    result = run_sweep(sweep, where, console, address)
+    reported = Folder(where).exists(paths.REPORT_PAGE)  # then there may be nothing to train
+    with nullcontext() if address or reported else ray_starts_meanwhile():
+        from benevolent.orchestrator.sweep import run_sweep  # with torch
+
+        result = run_sweep(sweep, where, console, address)
     print_verdicts(result.verdicts[:1], where)
     print_descriptions(Folder(where))
     console.print(f"report: {result.report}", soft_wrap=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benevolent.orchestrator.estimates.detectable import predictors_of
 from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, report_seconds, run_measuring_seconds
 from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearsal_key, rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
@@ -130,7 +129,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
     Args:
         plan: of the sweep.
         slots: cohorts that can train at once.
-        timed: rehearse the costliest groups for a few seconds; without it, no time is known.
+        timed: rehearse the costliest groups for a few seconds; without it, no time is known, and all are 0.
     """
     named = plan.runs["role"] == Role.RUN
     named_runs = int(named.sum())
@@ -156,9 +155,15 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         known=old_runs,
         slots=slots,
         groups=tuple(costliest_first),
-        report_seconds=report_seconds(named_runs, len(predictors_of(plan.record))),
+        report_seconds=_report_seconds(plan.record, named_runs) if timed else 0.0,
         to_fetch=tuple(to_fetch),
     )
+
+
+def _report_seconds(record: RecordConfig, runs: int) -> float:
+    from benevolent.orchestrator.estimates.detectable import predictors_of  # with statistics, which take a second
+
+    return report_seconds(runs, len(predictors_of(record)))
 
 
 def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> GroupEstimate:

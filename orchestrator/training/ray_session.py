@@ -1,6 +1,7 @@
 """The Ray cluster that does the work: started on this machine, or joined at an address."""
 
 import functools
+import importlib
 import logging
 import os
 import secrets
@@ -8,7 +9,9 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from types import ModuleType
 
 from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.orchestrator.training.ray_processes import stopped_without_ray
@@ -43,6 +46,8 @@ CONNECT_SECONDS = 20
 
 #: The open `keep_ray_cluster` contexts, the innermost last: clusters are left when they end.
 _keepers: list[ExitStack] = []
+#: The start of a cluster in the background, if there is one.
+_starting: list[Future[None]] = []
 
 
 @contextmanager
@@ -60,23 +65,68 @@ def ray_cluster(address: str | None) -> Iterator[None]:
     """
     with ExitStack() as until_here:
         until_left = _keepers[-1] if _keepers else until_here
-        until_left.enter_context(_environment(TUNE_SETTINGS))
-        if address is None:
-            until_left.enter_context(_environment(_local_settings()))
-        until_left.enter_context(_quiet_tune())
-        import ray  # which reads some of the variables when it is imported
-
-        if not ray.is_initialized():
-            with _without_messages():
-                if address is None:
-                    _start()
-                else:
-                    _connect(address)
-            keep_handlers()
+        ray = _import_ray(address, until_left)
+        is_new = bool(_starting)
+        if is_new:
+            _starting.pop().result()
+        elif not ray.is_initialized():
+            is_new = True
             until_left.callback(ray.shutdown)
             if address is None:
-                until_left.enter_context(stopped_without_ray())
+                _start()
+            else:
+                _connect(address)
+        if is_new:
+            keep_handlers()
+        if is_new and address is None:
+            until_left.enter_context(stopped_without_ray())
         yield
+
+
+@contextmanager
+def ray_starts_meanwhile() -> Iterator[None]:
+    """Start a cluster on this machine in the background; `ray_cluster(None)` in this context waits for it.
+
+    Ray takes three seconds to start, and waits for its processes most of the time. Torch is imported meanwhile.
+    """
+    with keep_ray_cluster() as until_left:
+        ray = _import_ray(None, until_left)
+        if not ray.is_initialized():
+            thread = ThreadPoolExecutor(1, thread_name_prefix="starts Ray")
+            starting = thread.submit(_start)
+            _starting.append(starting)
+            until_left.callback(thread.shutdown)  # last: Ray's processes are killed when the thread ends
+            until_left.callback(ray.shutdown)
+            until_left.callback(wait, [starting])
+            until_left.callback(_starting.clear)
+        yield
+
+
+def import_in_workers(processes: int) -> None:
+    """Make processes of the connected cluster import what trains a cohort, which takes seconds; do not wait for it.
+
+    Ray starts a process for each CPU together with the cluster, and gives them to the tasks and actors that come.
+    """
+    import ray
+
+    task = ray.remote(num_cpus=1)(_import_training)
+    for _ in range(processes):
+        task.remote()
+
+
+def _import_training() -> None:
+    importlib.import_module("benevolent.trainables.training.ray_trainable")
+
+
+def _import_ray(address: str | None, until_left: ExitStack) -> ModuleType:
+    """Import Ray with our settings: it reads some of the variables when it is imported."""
+    until_left.enter_context(_environment(TUNE_SETTINGS))
+    if address is None:
+        until_left.enter_context(_environment(_local_settings()))
+    until_left.enter_context(_quiet_tune())
+    import ray
+
+    return ray
 
 
 @functools.cache
@@ -92,16 +142,37 @@ def _local_settings() -> Mapping[str, str]:
 
 
 @contextmanager
-def keep_ray_cluster() -> Iterator[None]:
+def keep_ray_cluster() -> Iterator[ExitStack]:
     """Keep the cluster that the first `ray_cluster` in this context opens until the end of this context."""
     with ExitStack() as stack:
         _keepers.append(stack)
         try:
-            yield
+            yield stack
         finally:
             _keepers.pop()
 
 
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Keep Ray from printing messages of its processes, such as those about lost machines, of which the display tells.
+
+    Ray (2.60) has no setting for this: a thread of the driver, which starts when it connects, prints them.
+    """
+    import ray
+
+    worker = ray._private.worker
+    listen = getattr(worker, "listen_error_messages", None)
+    if listen is None:
+        yield
+        return
+    worker.listen_error_messages = lambda worker, threads_stopped: None
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = listen
+
+
+@_without_messages()
 def _start() -> None:
     import ray
 
@@ -139,26 +210,7 @@ def _folder_of_sessions() -> str | None:
     )
 
 
-@contextmanager
-def _without_messages() -> Iterator[None]:
-    """Keep Ray from printing messages of its processes, such as those about lost machines, of which the display tells.
-
-    Ray (2.60) has no setting for this: a thread of the driver, which starts when it connects, prints them.
-    """
-    import ray
-
-    worker = ray._private.worker
-    listen = getattr(worker, "listen_error_messages", None)
-    if listen is None:
-        yield
-        return
-    worker.listen_error_messages = lambda worker, threads_stopped: None
-    try:
-        yield
-    finally:
-        worker.listen_error_messages = listen
-
-
+@_without_messages()
 def _connect(address: str) -> None:
     import ray
 
