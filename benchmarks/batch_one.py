@@ -19,7 +19,7 @@ from benevolent.trainables import data
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import built_network
-from benevolent.trainables.stack.kernel_choice import KernelChoice
+from benevolent.trainables.stack.kernel_names import KernelChoice
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.initial_state import stacked
 from benevolent.trainables.training.running_stack import RunningStack

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.stack.batches import Batches
-from benevolent.trainables.stack.kernel_choice import KernelChoice, choose_kernel
-from benevolent.trainables.stack.kernel_names import Kernel
+from benevolent.trainables.stack.kernel_choice import choose_kernel
+from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.training.malloc import keep_freed_memory
 

@@ -19,7 +19,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import built_network
-from benevolent.trainables.stack.kernel_choice import KernelChoice
+from benevolent.trainables.stack.kernel_names import KernelChoice
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.running_stack import RunningStack
 

@@ -11,7 +11,8 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import built_network, kernel_choice
 from benevolent.trainables.stack import stack as trainables_stack
-from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, Trial
+from benevolent.trainables.stack.kernel_choice import Pinned, Trial
+from benevolent.trainables.stack.kernel_names import KernelChoice
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState

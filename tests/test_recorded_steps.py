@@ -8,9 +8,12 @@ import torch
 from test_kernels import stack_of
 from test_training import SMALL, run
 
+from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import recorded_step
+from benevolent.trainables.stack import program_choice, recorded_step
 from benevolent.trainables.stack.batches import Batches
+from benevolent.trainables.stack.kernel_names import KernelChoice
+from benevolent.trainables.stack.program_choice import COMPILED_STEPS, choose_program, possible_programs
 from benevolent.trainables.stack.programs import Programs
 from benevolent.trainables.stack.recorded_step import RecordedStep
 from benevolent.trainables.training.starting import start_training
@@ -109,3 +112,36 @@ def test_cuda_graphs_give_what_eager_steps_give(cohort, case, program):
     for run_id, values in eager.final().items():
         for name, value in values.items():
             torch.testing.assert_close(other.final()[run_id][name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_only_steps_that_repeat_are_recorded_and_only_long_training_is_compiled():
+    def programs(sections: dict, steps: int, kernel: str = "batched") -> list[str]:
+        stack, _, _ = stack_of(2, sections.get("model", {"width": 8}))
+        stack.configs = [RunConfig.parse(sections)] * 2
+        return possible_programs(stack, KernelChoice(kernel, 2), steps)
+
+    short, long = 100, COMPILED_STEPS
+    assert programs({}, short) == ["eager", "recorded"]
+    assert programs({}, long) == ["eager", "recorded", "compiled"]
+    assert programs({}, long, "loop") == ["eager", "recorded"]
+    dropout = {"model": {"width": 8, "dropout": 0.2}}
+    assert programs(dropout, long) == ["eager", "recorded"]
+    assert programs(dropout, long, "loop") == ["eager"]  # its seeds come from the host
+    assert programs({"subspace": {"dimension": 3}}, long) == ["eager"]
+
+
+def test_the_quickest_program_is_chosen_and_one_that_fails_is_not(monkeypatch):
+    stack, inputs, labels = stack_of(3, {"width": 8})
+    before = {name: value.clone() for name, value in stack.state.tensors().items()}
+    measured = program_choice.trial_seconds
+
+    def timed(stack, inputs, labels, batch_size, choice):
+        if choice.program == "compiled":
+            raise RuntimeError("no compiler")
+        assert measured(stack, inputs, labels, batch_size, choice) > 0
+        return {"eager": 2.0, "recorded": 1.0}[choice.program]
+
+    monkeypatch.setattr(program_choice, "trial_seconds", timed)
+    choice = choose_program(stack, inputs, labels, 8, KernelChoice("batched", 2), COMPILED_STEPS)
+    assert choice == KernelChoice("batched", 2, program="recorded")
+    assert all(torch.equal(value, before[name]) for name, value in stack.state.tensors().items())

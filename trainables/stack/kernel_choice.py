@@ -3,14 +3,15 @@
 On a CPU the choice is a rule of the network's shapes, so that a sweep trained twice gives the same tables bit for bit:
 a choice by the clock would depend on the load of the machine, and stacks of convolutions differ in their last digits.
 `benchmarks/kernels.py` shows what the rule is worth. On a GPU, which does not repeat the last digit anyway, the
-candidates are timed. `resources.kernel` and `resources.stack_size` of a sweep overrule both.
+candidates are timed, and then ways to repeat a step (`program_choice`). `resources.kernel` and `resources.stack_size`
+of a sweep overrule both.
 """
 
 import itertools
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,8 +21,9 @@ from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.built_network import is_out_of_memory
-from benevolent.trainables.stack.kernel_names import Kernel, Program
+from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
 from benevolent.trainables.stack.layer_types import layer_type
+from benevolent.trainables.stack.program_choice import choose_program
 from benevolent.trainables.stack.stack import Stack
 
 #: Largest number of activations in a step (networks x examples x values) of convolutional networks in one stack on a
@@ -41,19 +43,6 @@ TIMED_PART = 0.02
 TIMED_STEPS = 4
 #: A candidate whose step takes this many times as long as the best so far is given up.
 HOPELESS = 8
-
-
-@dataclass(frozen=True)
-class KernelChoice:
-    """The kernel that computes the logits, the number of runs that train in one stack, and the program of a step.
-
-    `vmap_refused`: why `vmap` was tried and cannot train the networks; None where it can, or was not tried.
-    """
-
-    kernel: Kernel
-    size: int
-    vmap_refused: str | None = field(default=None, compare=False)
-    program: Program = "eager"
 
 
 @dataclass(frozen=True)
@@ -125,6 +114,8 @@ def choose_kernel(
         choice = fastest(trial, candidates, steps)
     else:
         choice = _by_rule(trial, largest, pinned)
+    if labels.is_cuda:
+        choice = choose_program(stack, inputs, labels, batch_size, choice, steps)
     return replace(choice, size=min(choice.size, len(stack)), vmap_refused=trial.vmap_refused)
 
 

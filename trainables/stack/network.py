@@ -37,6 +37,7 @@ class Network:
         batched: the module in batched form; None if a layer has none.
         convolves: True if a layer is a convolution.
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
+        draws: True if it draws random numbers in training.
         kept: names of the parameters, and computed weights, that are not drawn, but stay as the module's constructor
             left them.
         copies_inputs: True if the module's forward pass changes its inputs, or was not tried.
@@ -75,6 +76,7 @@ class Network:
         self.convolves = any(layer_type(layer).weights == "kernel" for layer in layers)
         draws = probe.draws or any(draws_random_numbers(layer) for layer in layers)
         self.stateful = bool(statistics) or draws
+        self.draws = draws
         self._counters = {name: module.get_buffer(name).dtype for name in probe.counters}
         self._stored = self.batched.stored_names() if self.batched else set()
         self._activations: dict[tuple[int, ...], int] = {}

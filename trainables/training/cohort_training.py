@@ -24,7 +24,8 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack import built_network
-from benevolent.trainables.stack.kernel_choice import KernelChoice, Pinned, choose_kernel
+from benevolent.trainables.stack.kernel_choice import Pinned, choose_kernel
+from benevolent.trainables.stack.kernel_names import KernelChoice
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles

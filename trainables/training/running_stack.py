@@ -11,8 +11,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.optimization.optimizers import learning_rate
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.batches import Batches
-from benevolent.trainables.stack.kernel_choice import KernelChoice
-from benevolent.trainables.stack.kernel_names import Kernel
+from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.programs import Programs
 from benevolent.trainables.stack.stack import Stack

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benevolent.trainables.rng import StackGenerator
 from benevolent.trainables.stack.batches import Batches
-from benevolent.trainables.stack.kernel_choice import KernelChoice
+from benevolent.trainables.stack.kernel_names import KernelChoice
 from benevolent.trainables.stack.programs import Programs
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.step_statistics import StepStatistics

@@ -62,4 +62,11 @@ class StopCheck:
 
 def reached_targets(phases: Sequence[Phase], train: dict[str, Tensor]) -> Tensor:
     """Return which runs `(K,)` meet the targets of their phase with these training outcomes, each `(K,)`."""
-    return torch.stack([phase.reached(train)[row] for row, phase in enumerate(phases)]).cpu()
+    on_cpu = {name: train[name].cpu() for name in ("loss", "error")}
+    rows_of: dict[Phase, list[int]] = {}
+    for row, phase in enumerate(phases):
+        rows_of.setdefault(phase, []).append(row)
+    reached = torch.zeros(len(phases), dtype=torch.bool)
+    for phase, rows in rows_of.items():
+        reached[rows] = phase.reached({name: value[rows] for name, value in on_cpu.items()})
+    return reached
