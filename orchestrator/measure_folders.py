@@ -9,6 +9,7 @@ from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
 from benevolent.analysis.planned_runs import first_replicates
 from benevolent.orchestrator.lease import held
+from benevolent.orchestrator.removed_parameters import say_what_stays_missing
 from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.train_and_measure import POLL_SECONDS, TrainingSummary
@@ -48,8 +49,11 @@ def measure_folders(
     jobs: list[tuple[Folder, MeasureJob]] = []
     for folder in folders:
         run_ids = None if most_replicates is None else first_replicates(folder, most_replicates)
-        for job in missing_jobs(ExistingMeasures(folder), read_from(folder), measures, checkpoints, run_ids):
+        existing = ExistingMeasures(folder)
+        cohort_ids = read_from(folder)
+        for job in missing_jobs(existing, cohort_ids, measures, checkpoints, run_ids):
             jobs.append((folder, job))
+        say_what_stays_missing(existing, cohort_ids, measures, console)
     if not jobs:
         console.print("up to date: nothing to measure")
         return TrainingSummary(0, 0, [])

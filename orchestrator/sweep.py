@@ -21,6 +21,7 @@ from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.rebuilt_plan import damaged_descriptions, discard
+from benevolent.orchestrator.removed_parameters import check_not_removed
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.results_folder import (
     ExistingCohorts,
@@ -115,6 +116,7 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
             slots = place_work(spec.resources, address).cohorts
             plan = expand(spec, existing.runs, slots)
         damaged = damaged_descriptions(results, existing, plan)
+        check_not_removed(results, existing, plan)
         if address and results.local:
             check_shared(Path(results.root), autoscales())
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)

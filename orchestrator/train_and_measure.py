@@ -10,6 +10,7 @@ from rich.console import Console
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
 from benevolent.orchestrator.estimates.prices import cohort_works
+from benevolent.orchestrator.removed_parameters import ParameterRemoval, say_what_stays_missing
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.machines import machine_cpus
@@ -69,7 +70,10 @@ def train_and_measure(
     checkpoints = record.measure_at == "checkpoints"
     existing = ExistingMeasures(results)
     jobs = missing_jobs(existing, done, measures, checkpoints)
+    say_what_stays_missing(existing, done, measures, console)
     if not todo and not jobs:
+        if not record.keep_parameters:
+            ParameterRemoval(results, [], done, lambda cohort_id: True).remove()
         console.print("up to date: nothing to train or measure")
         return TrainingSummary(0, 0, [])
 
@@ -93,6 +97,8 @@ def train_and_measure(
         for job in jobs:
             pool.submit(results, job)
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address)
+        if not record.keep_parameters:
+            measuring.removal = ParameterRemoval(results, todo, done, pool.has_measured)
         failed: Mapping[str, str] = {}
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
@@ -112,6 +118,7 @@ def train_and_measure(
             pool.submit(results, job)
         while pool.busy:
             measuring.work(POLL_SECONDS)
+        measuring.remove_the_rest([cohort.cohort_id for cohort in todo if cohort.finished(results)])
         results.delete_unfinished(paths.MEASURES)  # that an actor which was killed has left
     return TrainingSummary(display.runs_trained, pool.done, _training_failures(results, todo, failed) + pool.errors)
 
@@ -138,6 +145,7 @@ class _MeasuringWhileTraining:
         self.display = display
         self.measures = measures
         self.checkpoints = checkpoints
+        self.removal: ParameterRemoval | None = None
 
     def on_progress(self, cohort_id: str, progress: dict[str, Any]) -> None:
         """Show the progress of a cohort, and submit the files that it has written."""
@@ -147,6 +155,8 @@ class _MeasuringWhileTraining:
         for file in progress["parameter_files"]:
             if self.checkpoints or paths.is_final(file):
                 self.pool.submit(self.existing.results, self.existing.missing(cohort_id, file, self.measures))
+        if progress["done"] and self.removal is not None:
+            self.removal.on_done(cohort_id)
 
     def on_tick(self, training: bool) -> None:
         """Let the pool work, and say what is waited for if nothing has trained for a while."""
@@ -159,9 +169,19 @@ class _MeasuringWhileTraining:
             self.display.waiting = describe_wait(self.resources, self.address)
         self.work()
 
+    def remove_the_rest(self, finished: Sequence[str]) -> None:
+        """Remove the parameters of cohorts whose end was not reported, such as one whose last report was lost."""
+        if self.removal is None:
+            return
+        for cohort_id in finished:
+            self.removal.on_done(cohort_id)
+        self.removal.remove()
+
     def work(self, timeout: float = 0) -> None:
         """Let the pool work, and show its counts."""
         self.pool.poll(timeout)
+        if self.removal is not None:
+            self.removal.remove()
         if self.display.estimate is not None:
             for cohort_id, networks in self.pool.take_measured():
                 self.display.estimate.measured(cohort_id, networks)

@@ -143,5 +143,5 @@ def test_status_names_the_command_at_work(results):
     prepare_anew(results, SweepSpec.parse({"name": "x", "grid": {"model.width": [4]}}))
     left_behind(results)
     shown = CliRunner().invoke(app, ["status", results.root], env={"COLUMNS": "200"}, catch_exceptions=False)
-    assert f" used in {results.root}\n" in shown.stdout
+    assert f" used in {results.root}, 0 bytes of it by parameters\n" in shown.stdout
     assert "`bth run` on node7" in shown.stdout and "is at work in it; last sign of life" in shown.stdout

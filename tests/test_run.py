@@ -130,6 +130,13 @@ def test_measures_that_are_asked_for_later_are_measured_in_several_folders_at_on
         assert load_results(copy).table()["l1_norm"].notna().all()
 
 
+def test_networks_are_removed_as_soon_as_they_are_measured(finished, shared_ray, tmp_path):
+    record = SWEEP["record"] | {"keep_parameters": False}
+    assert train(tmp_path / "out", record=record) == (8, 2, [])
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert_same_tables(finished, tmp_path / "out")
+
+
 def test_added_value_trains_only_new_runs_and_ray_changes_no_table(finished, tmp_path):
     first = train_without_ray(tmp_path / "out", grid={"init.scale": [1], "prune.fraction": [0, 0.5]})
     more = train_without_ray(tmp_path / "out")

@@ -85,7 +85,8 @@ def test_files_of_a_store_that_refuses_and_loses_requests(folder, store):
     folder.move("a/00.json", "b.json")
     folder.delete("a/01.json")
     assert folder.names("a") == [f"{number:02d}.json" for number in range(2, 8)] and folder.names() == ["a", "b.json"]
-    assert folder.used_bytes() == 7 * len(b'{\n "number": 0\n}\n') and store.counts["refuse"] and store.counts["lose"]
+    assert folder.used_bytes() == {".json": 7 * len(b'{\n "number": 0\n}\n')}
+    assert store.counts["refuse"] and store.counts["lose"]
 
 
 def test_one_of_many_takes_a_turn(folder, store):

@@ -184,9 +184,13 @@ def test_checks_and_records_are_priced():
         spec = SweepSpec.parse({"name": "s", "base": base, **keys})
         return estimate_sweep(expand(spec)).groups[0]
 
-    plain, often, kept = group(), group(stop={"check_every_steps": 8}), group(record={"steps": [1, 2, 3]})
+    plain, often = group(), group(stop={"check_every_steps": 8})
+    kept = group(record={"steps": [1, 2, 3]})
     assert often.flops == plain.flops * (3 + 4) / (3 + 1)  # 32 steps an epoch, looked at four times
-    assert kept.disk_bytes == plain.disk_bytes * (4 + 3) / 4  # epochs 0, 1, 2 and 4
+    tables = kept.disk_bytes - kept.parameter_bytes
+    assert tables == (plain.disk_bytes - plain.parameter_bytes) * (4 + 3) / 4  # epochs 0, 1, 2 and 4
+    at_checkpoints = group(record={"measure_at": "checkpoints"})
+    assert at_checkpoints.parameter_bytes == plain.parameter_bytes * (4 + 1) / 2  # and, once more, the end
 
 
 @pytest.mark.parametrize(

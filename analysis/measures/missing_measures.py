@@ -86,6 +86,12 @@ class ExistingMeasures:
         output = self._new_file(cohort_id, parameter_file, chosen)
         return MeasureJob(cohort_id, parameter_file, selectors, output, asked)
 
+    def names_of(self, cohort_id: str) -> set[str]:
+        """Return the names of the measures that a cohort has rows of."""
+        if cohort_id not in self.names:
+            return set()
+        return {name for _, _, _, name in self._versions_of(cohort_id)}
+
     def _new_file(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure]) -> str:
         """Return the path of a file of measures that does not exist yet."""
         lines = [f"{measure.selector} {measure.version}" for measure in measures]
@@ -114,6 +120,11 @@ class ExistingMeasures:
                 key = (row["run_id"], row["phase"], row["step"], row["name"])
                 versions[key] = max(versions[key], row["version"])
         return versions
+
+
+def lacking_measures(existing: ExistingMeasures, cohort_id: str, measures: Sequence[str] | None) -> set[str]:
+    """Return the names of measures that are asked for and that a cohort has no row of."""
+    return {measure.name for measure in select(measures)} - existing.names_of(cohort_id)
 
 
 def missing_jobs(

@@ -44,9 +44,9 @@ def status(where: ResultsFolder) -> None:
         table.add_row(role, state, f"{count:,}")
     console.print(table)
     for folder in results.folders:
-        console.print(
-            f"{decimal(folder.used_bytes())} used in {folder.uri}", soft_wrap=True, markup=False, highlight=False
-        )
+        used = folder.used_bytes()
+        line = f"{decimal(used.total())} used in {folder.uri}, {decimal(used['.safetensors'])} of it by parameters"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
         _print_holder(folder)
     for manifest, reason in results.cohorts.failures():
         runs = quantity(len(manifest.runs), "run")

@@ -59,6 +59,8 @@ def _totals(estimate: SweepEstimate) -> list[str]:
         runs += f", {estimate.repeated:,} of them of these configurations, with the seeds of what they are needed for"
     memory = decimal(estimate.memory_bytes)
     disk = decimal(estimate.disk_bytes)
+    if not estimate.keeps_parameters:
+        disk += f" ({decimal(estimate.kept_bytes)} when all is measured)"
     lines = [
         runs,
         f"{quantity(estimate.cohorts, 'cohort')}, {estimate.slots} at a time; memory up to {memory}, disk up to {disk}",
@@ -95,6 +97,7 @@ def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
         "runs": sum(group.runs for group in groups),
         "cohorts": sum(group.cohorts for group in groups),
         "disk_bytes": sum(group.disk_bytes for group in groups),
+        "parameter_bytes": sum(group.parameter_bytes for group in groups),
     }
     network = f"... {len(groups)} more groups, each up to"
     measuring = sum(group.measuring_seconds for group in groups)

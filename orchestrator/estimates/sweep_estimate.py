@@ -7,7 +7,7 @@ from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, report_sec
 from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearsal_key, rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
 from benevolent.orchestrator.plan.memory import largest_input_bytes
-from benevolent.orchestrator.plan.network_cost import network_cost, training_flops
+from benevolent.orchestrator.plan.network_cost import network_cost, table_bytes, training_flops
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.replicates import Replicates
 from benevolent.trainables import data
@@ -33,7 +33,8 @@ class GroupEstimate:
         cohort_size: runs of the largest cohort.
         parameters: of one network.
         memory_bytes: of the largest cohort.
-        disk_bytes: of all runs.
+        disk_bytes: of all runs, while parameters are kept.
+        parameter_bytes: of these, what `record.keep_parameters: false` removes.
         flops: of all runs, if they end at their limits.
         seconds: of all runs on one core, likewise; 0 if nothing was rehearsed.
         measuring_seconds: of their networks on one core.
@@ -48,6 +49,7 @@ class GroupEstimate:
     parameters: int
     memory_bytes: int
     disk_bytes: int
+    parameter_bytes: int
     flops: int
     seconds: float
     measuring_seconds: float
@@ -67,6 +69,7 @@ class SweepEstimate:
         known: number of `runs` that were planned before.
         slots: cohorts that train at once.
         groups: the runs to be trained, the costliest group first.
+        keeps_parameters: False if parameters are removed once they are measured.
         report_seconds: of judging and the report, on one core.
         to_fetch: data sets that this machine lacks.
     """
@@ -80,6 +83,7 @@ class SweepEstimate:
     known: int
     slots: int
     groups: tuple[GroupEstimate, ...]
+    keeps_parameters: bool
     report_seconds: float
     to_fetch: tuple[str, ...] = ()
 
@@ -115,6 +119,12 @@ class SweepEstimate:
     def disk_bytes(self) -> int:
         """Size of the checkpoints and tables of all runs that are still to be trained."""
         return sum(group.disk_bytes for group in self.groups)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Size of what is left of that at the end."""
+        removed = 0 if self.keeps_parameters else sum(group.parameter_bytes for group in self.groups)
+        return self.disk_bytes - removed
 
     @property
     def memory_bytes(self) -> int:
@@ -155,6 +165,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         known=old_runs,
         slots=slots,
         groups=tuple(costliest_first),
+        keeps_parameters=plan.record.keep_parameters,
         report_seconds=_report_seconds(plan.record, named_runs) if timed else 0.0,
         to_fetch=tuple(to_fetch),
     )
@@ -174,10 +185,13 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
     memory += largest_input_bytes(group.set_bytes, largest)
     memory += cost.subspace_bytes(example.subspace, min(largest, group.seeds))
     records = 0
+    networks = 0
     flops = 0
     measuring = 0.0
     for config, runs in group.members:
-        records += runs * _epochs(plan.record, config)[1]
+        recorded = _epochs(plan.record, config)[1]
+        records += runs * recorded
+        networks += runs * (1 + (recorded if plan.record.keeps_checkpoints else len(config.phases)))
         flops += runs * training_flops(config)
         measuring += runs * run_measuring_seconds(config, plan.record)
     phases = " + ".join(phase.name for phase in example.phases)
@@ -190,7 +204,8 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
         cohort_size=largest,
         parameters=cost.parameters,
         memory_bytes=memory,
-        disk_bytes=cost.disk_bytes(records),
+        disk_bytes=cost.parameter_bytes(networks) + table_bytes(records),
+        parameter_bytes=cost.parameter_bytes(networks),
         flops=flops,
         seconds=0.0,
         measuring_seconds=measuring,

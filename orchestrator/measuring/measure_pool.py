@@ -1,6 +1,6 @@
 """Ray actors that measure files of parameters as they appear."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,6 +65,7 @@ class MeasurePool:
         self.done = 0
         self.errors: list[str] = []
         self._measured: list[tuple[str, int]] = []
+        self._open: Counter[str] = Counter()  # jobs of each cohort that are not done, those that failed among them
         self._submitted_files: set[tuple[str, str, str]] = set()
         self._queue: deque[tuple[str, MeasureJob]] = deque()
         self._retries = Retries()
@@ -84,6 +85,7 @@ class MeasurePool:
             return
         self._submitted_files.add(file)
         self.submitted += 1
+        self._open[job.cohort_id] += 1
         self._queue.append((results.uri, job))
 
     def poll(self, timeout: float = 0) -> None:
@@ -114,6 +116,10 @@ class MeasurePool:
         """Number of jobs that are being worked on."""
         return len(self._running)
 
+    def has_measured(self, cohort_id: str) -> bool:
+        """Return True if every job of a cohort that was submitted has succeeded."""
+        return not self._open[cohort_id]
+
     def take_measured(self) -> list[tuple[str, int]]:
         """Return the cohort and the number of networks of each job that has succeeded since the last call."""
         measured = self._measured
@@ -141,12 +147,14 @@ class MeasurePool:
                 self._try_again(queued, error)
             elif not _counts(queued):
                 self.submitted -= 1
+                self._open[queued[1].cohort_id] -= 1
             else:
                 cause = getattr(error, "cause", None)
                 self.errors.append(str(cause if isinstance(cause, BadInput) else error))  # that needs no traceback
         else:
             self._idle.append(actor)
             self.done += 1
+            self._open[queued[1].cohort_id] -= 1
             self._measured.append((queued[1].cohort_id, networks))
 
     def _try_again(self, queued: tuple[str, MeasureJob], error: ray.exceptions.RayError) -> None:

@@ -64,7 +64,7 @@ def expand(spec: SweepSpec, existing: ExistingRuns | None = None, slots: int = 1
     cohort_of_run = pd.Categorical.from_codes(codes, cohort_ids)
     return Plan(
         name=spec.name,
-        record=record,
+        record=spec.record,
         runs=runs_table(configurations, arrays, cohort_of_run),
         cohorts=cohorts,
         kind=kinds.of_configuration.repeat(len(spec.replicates.numbers)),

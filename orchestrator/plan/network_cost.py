@@ -89,9 +89,14 @@ class NetworkCost:
         padded_size = 1 << (max(size, dimension) - 1).bit_length()
         return 2 * padded_size * (self.bytes_per_value + INDEX_BYTES)
 
-    def disk_bytes(self, records: int) -> int:
-        """Return the size of the files of one run that is recorded so often: parameters and rows of tables."""
-        return records * (self.parameters * self.bytes_per_value + ROWS_PER_RECORD * BYTES_PER_ROW)
+    def parameter_bytes(self, networks: int) -> int:
+        """Return the size of the files of parameters of so many networks."""
+        return networks * self.parameters * self.bytes_per_value
+
+
+def table_bytes(records: int) -> int:
+    """Return the size of the rows that are written at so many recorded places of runs."""
+    return records * ROWS_PER_RECORD * BYTES_PER_ROW
 
 
 def network_cost(config: RunSections) -> NetworkCost:

@@ -20,7 +20,7 @@ class Plan:
 
     Attributes:
         name: of the sweep.
-        record: the records of its runs while they train.
+        record: what is recorded and measured of its runs.
         runs: one row per run, those that the sweep names first: `run_id`, `configuration` (the id without the seed),
             `lineage` (the configuration at the root: follow the parent where there is one, else the teacher; of a run
             that another one needs, the lineage of that one, whose seed it has), `replicate` (its number, or the seed

@@ -31,6 +31,9 @@ class RecordConfig(Section):
     (`early_stop_loss`, `early_stop_epoch`; 1.25 is a quarter into the second epoch), and the outcomes `early_stop_loss`
     and `early_stop_error` on the test split of the network at that epoch (Frankle and Carbin 2019). The run goes on.
 
+    `keep_parameters`: with `false`, the checkpoints and final parameters of a cohort are removed as soon as they are
+    measured and no unfinished run starts or learns from them. Later no further measure can be taken of these networks.
+
     `save_every_seconds`: how often a cohort writes its state, from which it goes on after a stop.
     """
 
@@ -41,6 +44,7 @@ class RecordConfig(Section):
     measure_at: Literal["end", "checkpoints"] = "end"
     draws: Annotated[int, Field(ge=1)] = 1
     early_stop: bool = False
+    keep_parameters: bool = True
     save_every_seconds: Annotated[float, Field(gt=0)] = 20.0
 
     @field_validator("epochs", mode="before")

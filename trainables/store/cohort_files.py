@@ -63,7 +63,7 @@ class CohortFiles:
         self.folder.delete_unfinished(paths.ATTEMPTS)
         self.folder.delete_unfinished()
         for name in self.folder.names():
-            if paths.is_failure(name):
+            if paths.is_failure(name) or paths.is_removed(name):
                 self.folder.delete(name)
 
     def begin_anew(self) -> None:
@@ -146,12 +146,15 @@ class CohortFiles:
             BadInput: a file that the last part lists is missing.
         """
         missing = self._missing(self._listed(runs, NEEDED_FILES))
+        if missing and self.parameters_removed:
+            missing = [path for path in missing if not paths.is_final(path)]
         if missing:
             raise BadInput(f"{self.folder.uri}/{missing[0]}: missing, but runs that have finished need it")
 
     def missing_checkpoints(self, runs: Sequence[pa.Table]) -> list[str]:
-        """Return the paths of checkpoints that were deleted; `runs` are the parts of that table."""
-        return self._missing(self._listed(runs, CHECKPOINTS))
+        """Return the paths of checkpoints that somebody deleted; `runs` are the parts of that table."""
+        missing = self._missing(self._listed(runs, CHECKPOINTS))
+        return [] if missing and self.parameters_removed else missing
 
     def _missing(self, files: Sequence[str]) -> list[str]:
         """Return those of some paths in the cohort's folder at which there is no file that counts."""
@@ -176,6 +179,21 @@ class CohortFiles:
     def failure_path(self) -> str:
         """Path, in the cohort's folder, of the reason why the attempt failed."""
         return paths.failure(self.attempt.name)
+
+    @property
+    def parameters_removed(self) -> bool:
+        """True if `remove_parameters` was called."""
+        return self.folder.exists(paths.removed(self.attempt.name))
+
+    def remove_parameters(self) -> None:
+        """Remove every checkpoint and all final parameters, and note that this was meant (`record.keep_parameters`)."""
+        files = self.parameter_files()
+        if not files:
+            return
+        if not self.parameters_removed:  # else a removal that was killed is completed
+            self.folder.write_json(paths.removed(self.attempt.name), files)
+        for path in files:
+            self.folder.delete(path)
 
     @property
     def state_path(self) -> str:

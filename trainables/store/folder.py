@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -96,11 +97,14 @@ class Folder:
         names = [info.base_name for info in infos]
         return sorted(name for name in names if not name.startswith("."))
 
-    def used_bytes(self) -> int:
-        """Return the sum of the sizes of all files in this folder and below."""
+    def used_bytes(self) -> Counter[str]:
+        """Return the sums of the sizes of all files in this folder and below, by the ending of their names."""
         selector = pyarrow.fs.FileSelector(self.root, allow_not_found=True, recursive=True)
         infos = self._patiently(lambda: self.fs.get_file_info(selector))
-        return sum(info.size or 0 for info in infos)
+        used: Counter[str] = Counter()
+        for info in infos:
+            used[posixpath.splitext(info.base_name)[1]] += info.size or 0
+        return used
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.

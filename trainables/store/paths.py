@@ -3,7 +3,7 @@
     sweep.yaml  provenance.json  .lease/<n>.json
     plan/runs-<n>.parquet  plan/cohorts-<n>.parquet
     cohorts/<cohort_id>/
-      manifest.json  stacks.json  failure.json  attempts/<n>.json
+      manifest.json  stacks.json  failure.json  removed.json  attempts/<n>.json
       checkpoints/<phase>-<step>.safetensors  final/<part>.safetensors
       runs/<part>.parquet  dynamics/<part>.parquet  outcomes/<part>.parquet
       state/state.safetensors
@@ -54,6 +54,7 @@ MANIFEST = "manifest.json"
 STACKS = "stacks.json"
 ATTEMPTS = "attempts"
 _FAILURE = "failure"
+_REMOVED = "removed"
 STATES = "state"
 #: Where a state that cannot be read is moved to.
 DAMAGED_STATE = f"{STATES}/damaged.safetensors"
@@ -126,6 +127,16 @@ def is_failure(path: str) -> bool:
     (True, True, False)
     """
     return path.startswith(_FAILURE)
+
+
+def removed(attempt: str) -> str:
+    """Path, in the cohort's folder, of the names of the files of parameters that were removed on purpose."""
+    return _of_attempt(_REMOVED, attempt, ".json")
+
+
+def is_removed(path: str) -> bool:
+    """True for the files that `removed` names, and for nothing else in a cohort's folder."""
+    return path.startswith(_REMOVED)
 
 
 def state(attempt: str) -> str:

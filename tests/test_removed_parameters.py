@@ -1,0 +1,131 @@
+"""`record.keep_parameters: false`: networks are removed once they are measured, and everything else is as with them."""
+
+import io
+from pathlib import Path
+
+import in_process
+import pytest
+from disturbed_sweep import check_whole, tables
+from rich.console import Console
+from typer.testing import CliRunner
+
+from benevolent.analysis import load_results
+from benevolent.orchestrator.cli.main import app
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.removed_parameters import ParameterRemoval
+from benevolent.orchestrator.repair import discard_damaged
+from benevolent.orchestrator.results_folder import prepare_anew
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import measure_folder, train_sweep
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.integrity import check_files
+from benevolent.trainables.training.starting import start_training
+
+#: Dense runs in one cohort, pruned ones in others that wait for it.
+SWEEP = {
+    "name": "removed",
+    "base": {
+        "data": {"train_size": 100, "validation_size": 50, "test_size": 100},
+        "model": {"width": 8, "depth": 2},
+        "stop": {"train_loss": None, "max_epochs": 2},
+    },
+    "grid": {"prune.fraction": [0, 0.5]},
+    "seeds": 2,
+}
+
+
+def spec_of(fractions=(0, 0.5), **record) -> SweepSpec:
+    known = {"measures": ["parameter_norm"], "measure_at": "checkpoints"}
+    return SweepSpec.parse(SWEEP | {"grid": {"prune.fraction": list(fractions)}, "record": known | record})
+
+
+def run_again(out: Path, spec: SweepSpec) -> str:
+    """What `bth run` prints, without a report, where there is nothing to train."""
+    console = Console(file=io.StringIO(), width=300)
+    train_sweep(spec, str(out), console)
+    return console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Results that were there before, without their networks."""
+    out = tmp_path_factory.mktemp("finished") / "out"
+    in_process.train_sweep(spec_of(), str(out))
+    before = tables(Folder(out))
+    assert list(out.glob("cohorts/*/*/*.safetensors"))
+    run_again(out, spec_of(keep_parameters=False))
+    check_whole(Folder(out), before)
+    return out
+
+
+def test_no_network_is_left_and_nothing_is_missed(finished, capsys):
+    assert not list(finished.glob("cohorts/*/*/*.safetensors"))
+    check_files(Folder(finished))
+    discard_damaged(Folder(finished), True, Console())
+    assert capsys.readouterr().out == ""
+    assert run_again(finished, spec_of(keep_parameters=False)) == "up to date: nothing to train or measure\n"
+    shown = CliRunner().invoke(app, ["status", str(finished)], env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert "0 bytes of it by parameters" in shown.stdout
+    results = load_results(finished)
+    with pytest.raises(BadInput, match="no parameters were kept at its end"):
+        results.network(results.runs["run_id"].iat[0])
+
+
+def test_a_measure_that_cannot_be_taken_any_more_is_named(finished):
+    line = "not measured: path_norm of 2 cohorts whose parameters were removed (record.keep_parameters: false)\n"
+    assert line in run_again(finished, spec_of(measures=["parameter_norm", "path_norm"]))
+    console = Console(file=io.StringIO(), width=300)
+    assert measure_folder(str(finished), ["path_norm"], False, console, trust=False) == 0
+    assert line in console.file.getvalue()
+
+
+def test_runs_that_start_from_a_removed_network_are_refused(finished):
+    before = sorted(finished.rglob("*"))
+    with pytest.raises(BadInput, match="start or learn from networks of cohort .* parameters were removed"):
+        run_again(finished, spec_of(fractions=[0, 0.5, 0.25]))
+    assert sorted(finished.rglob("*")) == before
+
+
+def test_a_network_is_kept_until_it_is_measured_and_those_that_start_from_it_have_ended(tmp_path):
+    results = Folder(tmp_path)
+    todo, _ = prepare_anew(results, spec_of())
+    dense, pruned = [cohort.cohort_id for cohort in todo]
+    measured = set[str]()
+    removal = ParameterRemoval(results, todo, [], measured.__contains__)
+    for cohort_id in (dense, pruned):
+        assert start_training(results, cohort_id, save_every_seconds=1e9).advance(1e9).done
+        removal.on_done(cohort_id)
+        measured.add(dense)
+        removal.remove()
+        if cohort_id == dense:
+            assert CohortFiles(results, dense).final_files()
+    assert not CohortFiles(results, dense).parameter_files() and CohortFiles(results, pruned).parameter_files()
+    measured.add(pruned)
+    removal.remove()
+    assert not CohortFiles(results, pruned).parameter_files()
+
+
+def test_a_removal_that_was_killed_is_completed(tmp_path, monkeypatch):
+    in_process.train_sweep(spec_of(), str(tmp_path))
+    results = Folder(tmp_path)
+    files = CohortFiles(results, cohort_ids(results)[0])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Folder, "delete", interrupt)
+        files.remove_parameters()
+    check_files(results)
+    run_again(tmp_path, spec_of(keep_parameters=False))
+    assert not files.parameter_files()
+
+
+def interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_plan_says_what_is_left_on_the_disk():
+    kept = estimate_sweep(expand(spec_of()))
+    removed = estimate_sweep(expand(spec_of(keep_parameters=False)))
+    assert removed.disk_bytes == kept.disk_bytes == kept.kept_bytes
+    assert removed.kept_bytes == kept.disk_bytes - sum(group.parameter_bytes for group in kept.groups)
