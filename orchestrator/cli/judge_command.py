@@ -42,6 +42,10 @@ ValidationSize = Annotated[
 ]
 Html = Annotated[str | None, typer.Option(help="Also write a report to this HTML file.")]
 
+VerdictsFile = Annotated[
+    str | None, typer.Option("--verdicts", help="Also write the verdicts to this JSON file, for `bth compare`.")
+]
+
 
 def judge(
     table: TableFile,
@@ -56,6 +60,7 @@ def judge(
     test_size: TestSize = None,
     validation_size: ValidationSize = None,
     html: Html = None,
+    verdicts_file: VerdictsFile = None,
     all_rows: AllRows = False,
 ) -> None:
     """Judge predictors on any table of models.
@@ -66,6 +71,7 @@ def judge(
 
     from benevolent.analysis import judging
     from benevolent.analysis.judging.foreign_table import read_foreign_table
+    from benevolent.analysis.judging.verdicts import verdicts_json
     from benevolent.analysis.table_files import read_table
     from benevolent.orchestrator.provenance import command_line
     from benevolent.orchestrator.reporting import report_on_table
@@ -101,6 +107,9 @@ def judge(
         )
         page = report_on_table(Path(table).name, given.runs_of_a_sweep, given.axes, verdicts, command_line())
         Folder(Path(html).parent).write(Path(html).name, page)
+    if verdicts_file is not None:
+        data = verdicts_json([verdicts])
+        Folder(Path(verdicts_file).parent).write(Path(verdicts_file).name, data)
     print_verdict_table(verdicts, None if all_rows else ROWS, "--all, which also prints the rule,")
     if verdicts.left_out:
         console.print(f"{verdicts.left_out_heading}:")

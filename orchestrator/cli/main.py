@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benevolent.orchestrator.cli import (
+    compare_command,
     export_command,
     init_command,
     judge_command,
@@ -58,6 +59,7 @@ app.command()(results_commands.status)
 app.command()(results_commands.measure)
 app.command()(results_commands.report)
 app.command()(judge_command.judge)
+app.command()(compare_command.compare)
 app.command()(export_command.export)
 app.command(name="list")(list_commands.list_)
 app.command()(init_command.schema)

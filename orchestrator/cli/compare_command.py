@@ -1,0 +1,108 @@
+"""`bth compare`: the verdicts of two sweeps, or of two tables, side by side."""
+
+import posixpath
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benevolent.orchestrator.cli.arguments import AllRows
+from benevolent.orchestrator.cli.console import ROWS, console
+
+if TYPE_CHECKING:
+    from benevolent.analysis.judging.comparison import VerdictComparison
+    from benevolent.analysis.judging.verdict import Verdict
+    from benevolent.analysis.judging.verdicts import Verdicts
+
+Compared = Annotated[
+    str, typer.Argument(help="A results folder, or a file that `bth judge --verdicts` wrote.", show_default=False)
+]
+
+
+def compare(
+    first: Compared,
+    second: Compared,
+    html: Annotated[str | None, typer.Option(help="Also write the comparison to this HTML file.")] = None,
+    all_rows: AllRows = False,
+) -> None:
+    """Show the verdicts of two sweeps side by side: where they agree, and where they do not.
+
+    [bold]Example:[/] bth compare results/quickstart results/second-split --html compared.html
+    """
+    from pathlib import Path
+
+    from benevolent.analysis.judging.comparison import compare_verdicts
+    from benevolent.analysis.report.comparison_page import comparison_page
+    from benevolent.orchestrator.provenance import command_line
+    from benevolent.trainables.store.folder import Folder
+
+    comparisons = compare_verdicts(_verdicts_of(first), _verdicts_of(second))
+    names = _names(first, second)
+    for comparison in comparisons:
+        _print(names, comparison, None if all_rows else ROWS)
+    if html is not None:
+        page = comparison_page(names, comparisons, command_line())
+        Folder(Path(html).parent).write(Path(html).name, page.encode())
+        console.print(f"page: {html}", soft_wrap=True, markup=False)
+
+
+def _verdicts_of(where: str) -> "list[Verdicts]":
+    """Return the verdicts in a file, or on a results folder, whose report is made if it is not up to date."""
+    from benevolent.analysis.judging.verdicts import read_verdicts
+    from benevolent.orchestrator import reporting
+    from benevolent.orchestrator.results_folder import read_spec
+    from benevolent.orchestrator.watched_folder import watched_runs
+    from benevolent.trainables.errors import damaged, one_line
+    from benevolent.trainables.store.folder import Folder
+
+    if where.endswith(".json"):
+        folder = Folder(posixpath.dirname(where) or ".")
+        try:
+            return read_verdicts(folder.read(posixpath.basename(where)))
+        except ValueError as error:
+            raise damaged(where, f"no verdicts: {one_line(error)}") from None
+    folder = Folder(where)
+    spec: reporting.ReportedSweep = watched_runs(folder) or read_spec(folder)
+    return reporting.report(folder, spec, console=console)
+
+
+def _names(first: str, second: str) -> list[str]:
+    """Return short names of two places that tell them apart.
+
+    >>> _names("results/a", "other/b.json"), _names("x/a", "y/a/")
+    (['a', 'b'], ['x/a', 'y/a'])
+    """
+    whole = [first.rstrip("/"), second.rstrip("/")]
+    short = [posixpath.basename(place).removesuffix(".json") for place in whole]
+    return whole if short[0] == short[1] else short
+
+
+def _print(names: list[str], comparison: "VerdictComparison", rows: int | None) -> None:
+    from benevolent.analysis.formatting import in_words, printable
+    from benevolent.analysis.judging.comparison import MEANINGS
+    from benevolent.analysis.report.comparison_page import sweep_facts
+
+    for name, verdicts in zip(names, (comparison.first, comparison.second), strict=True):
+        console.print(f"{name}: {sweep_facts(verdicts)}", markup=False, soft_wrap=True)
+    if comparison.other_axes:
+        console.print(f"varied in one only: {', '.join(comparison.other_axes)}", markup=False, soft_wrap=True)
+    table = Table(title=Text(f"What predicts {in_words(comparison.target)}?"), title_justify="left", box=None)
+    for heading in ("predictor", *names, "agreement"):
+        table.add_column(Text(printable(heading)), overflow="fold")
+    for row in comparison.rows[:rows]:
+        cells = [printable(row.predictor), _cell(row.first), _cell(row.second), row.agreement]
+        table.add_row(*map(Text, cells))
+    console.print(table)
+    for agreement, count in comparison.counts.items():
+        console.print(f"{count} {agreement}: {MEANINGS[agreement]}", markup=False, soft_wrap=True)
+    if rows is not None and len(comparison.rows) > rows:
+        console.print(f"{len(comparison.rows) - rows} more; --all shows all")
+
+
+def _cell(verdict: "Verdict | None") -> str:
+    from benevolent.analysis.formatting import number, printable
+
+    if verdict is None:
+        return "–"
+    return f"{verdict.mark} {printable(verdict.label)} (ρ {number(verdict.within, signed=True)})"
