@@ -21,6 +21,7 @@ def gpu(monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 def test_every_path_runs_at_tiny_size(gpu, capsys, tmp_path):
     before = {path.name for path in (BENCHMARKS / "results").iterdir()}
     assert gpu.main(["--cpu"]) == 0

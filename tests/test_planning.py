@@ -13,8 +13,16 @@ from benevolent.analysis.results import Results
 from benevolent.orchestrator import results_folder
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
-from benevolent.orchestrator.plan.cohorts import MAX_COHORT_RUNS, ExistingRuns, cohort_id, cohort_sizes
+from benevolent.orchestrator.plan import memory
+from benevolent.orchestrator.plan.cohorts import (
+    MAX_COHORT_RUNS,
+    MAX_GPU_COHORT_RUNS,
+    ExistingRuns,
+    cohort_id,
+    cohort_sizes,
+)
 from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.plan.network_cost import network_cost
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -311,3 +319,27 @@ def test_planning_makes_no_config_for_every_run(made_configs):
     manifests = plan.new_manifests()
     assert len(plan.runs) == sum(len(manifest.runs) for manifest in manifests) == 20 * 20 * 2 * 2 * 5
     assert len(made_configs) < 40
+
+
+def test_cohorts_on_a_gpu_are_as_large_as_its_memory_allows_and_their_runs_are_the_same(monkeypatch):
+    values = {"name": "t", "base": {"model": {"width": 8}}, "grid": {"init.scale": [1, 2]}, "seeds": 1000}
+    on_cpu = expand(SweepSpec.parse(values))
+    on_gpu = expand(SweepSpec.parse(values | {"resources": {"gpus": 1}}))
+    assert sorted(on_cpu.runs.run_id) == sorted(on_gpu.runs.run_id)
+    assert on_cpu.cohorts.runs.max() <= MAX_COHORT_RUNS and on_gpu.cohorts.runs.tolist() == [2000]
+    asked = expand(SweepSpec.parse(values | {"resources": {"gpus": 1, "cohort_size": 500}}))
+    assert asked.cohorts.runs.tolist() == [500] * 4
+
+    monkeypatch.setattr(memory, "cohort_memory_bytes", lambda resources: 2**26)
+    small = expand(SweepSpec.parse(values | {"resources": {"gpus": 1}})).cohorts.runs
+    config = RunConfig.parse(values["base"])
+    state_bytes = network_cost(config).state_bytes(config.optimizer)
+    assert small.max() * state_bytes <= memory.STATE_SHARE * 2**26 < 1.5 * small.max() * state_bytes
+    assert small.sum() == 2000
+
+
+def test_thousands_of_runs_are_a_few_cohorts_on_a_gpu():
+    grid = {"optimizer.lr": [0.01 * i for i in range(1, 11)]}
+    values = {"name": "t", "base": {"model": {"width": 8}}, "grid": grid, "seeds": 1000, "resources": {"gpus": 0.5}}
+    cohorts = expand(SweepSpec.parse(values), slots=1).cohorts.runs
+    assert cohorts.tolist() == [5000, 5000] and cohorts.max() <= MAX_GPU_COHORT_RUNS

@@ -91,6 +91,7 @@ def test_steps_are_recorded_anew_when_more_than_half_of_a_stack_has_left(cohort,
     assert capacities == [6, 2, 1]  # for stacks of 6, 5, 4; of 2; of 1
 
 
+@pytest.mark.slow
 def test_logits_of_a_compiled_step_are_those_of_the_network(cohort, monkeypatch):
     monkeypatch.setattr(recorded_step, "BACKEND", "aot_eager")  # the compiler without generated code, which takes long
     eager = trained(cohort, "a", {}, "eager")

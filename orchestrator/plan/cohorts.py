@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benevolent.orchestrator.plan.memory import largest_cohort
+from benevolent.orchestrator.plan.memory import fitting_runs, largest_cohort
 from benevolent.orchestrator.plan.section_table import Codes, encode
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables.config.identity import id_text
@@ -17,8 +17,11 @@ from benevolent.trainables.config.record import RecordConfig
 
 #: Runs of a cohort at most: a larger stack is hardly faster, and a cohort that fails takes fewer runs with it.
 MAX_COHORT_RUNS = 128
-#: Cohorts wanted for every slot, so that slots end at about the same time.
+#: The same on a GPU, where a step of thousands of small networks takes as long as one of a few.
+MAX_GPU_COHORT_RUNS = 8192
+#: Cohorts wanted for every slot, so that slots end at about the same time; on a GPU two halves take twice as long.
 COHORTS_PER_SLOT = 2
+GPU_COHORTS_PER_SLOT = 1
 #: Runs below which a stack no longer pays.
 MIN_COHORT_RUNS = 16
 
@@ -38,7 +41,12 @@ class ExistingRuns:
 
 
 def cohort_sizes(
-    runs: int, total: int, slots: int, size: int | None = None, max_size: int = MAX_COHORT_RUNS
+    runs: int,
+    total: int,
+    slots: int,
+    size: int | None = None,
+    max_size: int = MAX_COHORT_RUNS,
+    per_slot: int = COHORTS_PER_SLOT,
 ) -> list[int]:
     """Return the nearly equal sizes of the cohorts of a group of runs.
 
@@ -48,6 +56,7 @@ def cohort_sizes(
         slots: cohorts that can train at once.
         size: runs of a cohort as the user asks for (`resources.cohort_size`); the other arguments are then not used.
         max_size: runs of a cohort at most.
+        per_slot: cohorts wanted for every slot.
 
     >>> cohort_sizes(240, 240, slots=2), cohort_sizes(20, 20, slots=8), cohort_sizes(10, 10, slots=1, size=4)
     ([60, 60, 60, 60], [20], [4, 3, 3])
@@ -55,7 +64,7 @@ def cohort_sizes(
     if size:
         cohorts = math.ceil(runs / size)
     else:
-        wanted = max(MIN_COHORT_RUNS, math.ceil(total / (COHORTS_PER_SLOT * slots)))
+        wanted = max(MIN_COHORT_RUNS, math.ceil(total / (per_slot * slots)))
         cohorts = max(math.ceil(runs / max_size), runs // wanted, 1)
     small, larger = divmod(runs, cohorts)
     return [small + 1] * larger + [small] * (cohorts - larger)
@@ -78,6 +87,7 @@ class RunArrays:
         flops: arithmetic of each `(R,)`.
         input_set: runs that read the same inputs of their own, or share all inputs, agree in it `(R,)`.
         input_bytes: memory of the inputs that runs of other sets do not share `(R,)`.
+        state_bytes: memory that each takes while it trains, whatever the size of stacks `(R,)`.
         parent: position of the run that each starts from, or -1 `(R,)`.
         teacher: position of the run that labels its inputs, or -1 `(R,)`.
     """
@@ -88,6 +98,7 @@ class RunArrays:
     flops: np.ndarray[Any, np.dtype[np.int64]]
     input_set: Codes
     input_bytes: np.ndarray[Any, np.dtype[np.int64]]
+    state_bytes: np.ndarray[Any, np.dtype[np.int64]]
     parent: Codes
     teacher: Codes
 
@@ -121,12 +132,15 @@ def form_cohorts(
     cohort_records = [existing.records.get(run_id, asked) for run_id in map(id_text, first_runs.tolist())]
     new = np.flatnonzero(codes < 0)
     records, record_of = _records_of(runs.run_ids, new, asked, existing.records)
+    on_gpu = resources.gpus > 0
+    per_slot = GPU_COHORTS_PER_SLOT if on_gpu else COHORTS_PER_SLOT
     keys = pd.Series(runs.group[new].astype(np.int64) * len(records) + record_of)
     for positions in keys.groupby(keys, sort=False).indices.values():
         members = new[np.sort(positions)]
         record = records[record_of[positions[0]]]
-        largest = largest_cohort(runs.set_bytes(members), resources, MAX_COHORT_RUNS)
-        for size in cohort_sizes(len(members), len(new), slots, resources.cohort_size, largest):
+        most = fitting_runs(int(runs.state_bytes[members].max()), resources) if on_gpu else MAX_COHORT_RUNS
+        largest = largest_cohort(runs.set_bytes(members), resources, min(most, MAX_GPU_COHORT_RUNS))
+        for size in cohort_sizes(len(members), len(new), slots, resources.cohort_size, largest, per_slot):
             cohort = members[:size]
             members = members[size:]
             codes[cohort] = len(ids)

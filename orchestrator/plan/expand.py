@@ -16,7 +16,7 @@ from benevolent.orchestrator.plan.cohorts import ExistingRuns, RunArrays, form_c
 from benevolent.orchestrator.plan.configurations import Configurations, grouped
 from benevolent.orchestrator.plan.lineages import NONE
 from benevolent.orchestrator.plan.memory import input_bytes
-from benevolent.orchestrator.plan.network_cost import training_flops
+from benevolent.orchestrator.plan.network_cost import network_cost, training_flops
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.plan.runs_table import runs_table
 from benevolent.orchestrator.plan.section_table import Codes, encode
@@ -116,6 +116,7 @@ def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
     flops = kinds.flops[kind]
     set_bytes = np.array([input_bytes(example) for example in kinds.examples])
     bytes_of_configuration = set_bytes[kind]
+    state_bytes = np.array([network_cost(example).state_bytes(example.optimizer) for example in kinds.examples])
     return RunArrays(
         run_ids=configurations.run_ids,
         group=groups.astype(np.int32).repeat(replicates),
@@ -123,6 +124,7 @@ def _run_arrays(configurations: Configurations, kinds: Kinds) -> RunArrays:
         flops=flops.repeat(replicates),
         input_set=_positions_of_runs(_input_sets(configurations), replicates),
         input_bytes=bytes_of_configuration.repeat(replicates),
+        state_bytes=state_bytes[kind].repeat(replicates),
         parent=_positions_of_runs(configurations.parent, replicates),
         teacher=_positions_of_runs(configurations.teacher, replicates),
     )

@@ -12,6 +12,8 @@ from benevolent.trainables.stack.kernel_choice import machine_memory_bytes
 
 #: Part of a cohort's memory that inputs may fill; `kernel_choice.SHARE` of it is for the step.
 INPUTS_SHARE = 0.25
+#: Part of a GPU's memory that the parameters, optimizers, labels and orders of a cohort may fill.
+STATE_SHARE = 0.25
 #: Memory of a GPU where the machine that plans has none.
 ASSUMED_GPU_BYTES = 16 * 2**30
 
@@ -38,6 +40,16 @@ def largest_input_bytes(set_bytes: Sequence[int], runs: int) -> int:
         runs: of the cohort; each reads one set.
     """
     return sum(sorted(set_bytes, reverse=True)[:runs])
+
+
+def fitting_runs(state_bytes: int, resources: ResourcesConfig) -> int:
+    """Return how many runs fit into a cohort's memory, which each take so much whatever the size of stacks.
+
+    >>> fitting_runs(2**62, ResourcesConfig(gpus=1))
+    1
+    """
+    available = STATE_SHARE * cohort_memory_bytes(resources)
+    return max(1, int(available / max(1, state_bytes)))
 
 
 def largest_cohort(set_bytes: Sequence[int], resources: ResourcesConfig, max_cohort: int) -> int:

@@ -59,6 +59,11 @@ class NetworkCost:
         """Return the arithmetic of an epoch: its steps, and `checks` evaluations of the training loss."""
         return (STEP_PER_FORWARD + checks) * self.flops * self.seen_size
 
+    def state_bytes(self, optimizer: OptimizerConfig) -> int:
+        """Return the memory of one run in training besides that of its step: parameters, labels and their order."""
+        copies = 2 * (PARAMETER_COPIES + _optimizer_slots(optimizer))  # and those of a recorded step
+        return copies * self.parameters * self.bytes_per_value + 2 * self.seen_size * INDEX_BYTES
+
     def stack_bytes(self, networks: int, optimizer: OptimizerConfig) -> int:
         """Return the memory of a stack in training: parameters with copies and optimizer state, and activations."""
         parameter_values = networks * self.parameters * (PARAMETER_COPIES + _optimizer_slots(optimizer))
