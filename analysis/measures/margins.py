@@ -16,6 +16,7 @@ from benevolent.analysis.measures.distances import log_spectral_complexity
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, logits
 from benevolent.analysis.measures.norms import log_frobenius_product, log_norm_product, log_spectral_product
 from benevolent.analysis.measures.quantiles import quantile
+from benevolent.analysis.measures.rounding import without_rounding
 
 
 @computed_once
@@ -96,18 +97,31 @@ def _quantiles(values: Tensor) -> Tensor:
 @computed_once
 def input_margins(network: MeasuredNetwork) -> Tensor:
     """Return the linearized distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
-    distances = []
+    slopes = _slopes_of_margins(network)
+    lengths = without_rounding(network, lambda same: _slopes_of_margins(same)["lengths"], slopes["usual"])
+    return slopes["margins"] / lengths
+
+
+@computed_once
+def _slopes_of_margins(network: MeasuredNetwork) -> dict[str, Tensor]:
+    """Return the margins `(N,)`, the lengths of their slopes, and what these would be if all moved the logits."""
+    parts: dict[str, list[Tensor]] = {"margins": [], "lengths": [], "outputs": [], "squares": []}
     for inputs, labels in network.batches():
-        slopes, each = grad(_margins_at, argnums=1, has_aux=True)(network, inputs, labels)
-        length = slopes.flatten(1).double().norm(dim=1)
-        distances.append(each.double() / length)
-    return torch.cat(distances)
+        slopes, (each, largest) = grad(_margins_at, argnums=1, has_aux=True)(network, inputs, labels)
+        parts["margins"].append(each.double())
+        parts["lengths"].append(slopes.flatten(1).double().norm(dim=1))
+        parts["outputs"].append(largest.double())
+        parts["squares"].append(inputs.flatten(1).double().square().sum(1))
+    values = {name: torch.cat(pieces) for name, pieces in parts.items()}
+    values["usual"] = values["outputs"] / values["squares"].mean().sqrt()
+    return values
 
 
-def _margins_at(network: MeasuredNetwork, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum of the margins at inputs `(n, *input_shape)`, and the margins `(n,)`."""
-    each = margins_of(network.logits_of(network.parameters, points), labels)
-    return each.sum(), each
+def _margins_at(network: MeasuredNetwork, points: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Return the sum of the margins at inputs `(n, *input_shape)`; the margins `(n,)`, and the largest logits."""
+    outputs = network.logits_of(network.parameters, points)
+    each = margins_of(outputs, labels)
+    return each.sum(), (each, outputs.abs().amax(-1))
 
 
 def input_margin_p10(network: MeasuredNetwork) -> Tensor:

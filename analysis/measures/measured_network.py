@@ -48,6 +48,7 @@ class MeasuredNetwork:
             the parameters; a parameter without a mask is not pruned. A weight that merely is zero is not pruned.
         true_labels: `(N,)`, the training labels before some were corrupted; None if unknown.
         vmapped: True under `vmap`, where the values of tensors cannot steer the program.
+        precision: of the inputs, if it is not that of the splits.
     """
 
     logits_of: Callable[[Parameters, Tensor], Tensor]
@@ -62,6 +63,7 @@ class MeasuredNetwork:
     masks: Parameters = field(default_factory=dict)
     true_labels: Tensor | None = None
     vmapped: bool = False
+    precision: torch.dtype | None = None
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -102,7 +104,10 @@ class MeasuredNetwork:
         for start in range(0, len(examples), size):
             check_time()
             stop = start + size
-            yield examples.sets.rows(start, stop)[0], examples.labels[start:stop]
+            inputs = examples.sets.rows(start, stop)[0]
+            if self.precision is not None and inputs.is_floating_point():
+                inputs = inputs.to(self.precision)
+            yield inputs, examples.labels[start:stop]
 
 
 def as_matrix(layer: Weight, weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch.func import grad
 from benevolent.analysis.measures.margins import margins_of
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, logits
 from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.rounding import without_rounding
 
 #: Number of inputs that are searched around, steps of the search, and half-width of the box around an input, in
 #: standard deviations of all numbers of the training inputs. Arpit et al. 2017 take 0.3 of 255 gray levels; on small
@@ -64,10 +65,18 @@ def loss_sensitivity_mean(network: MeasuredNetwork) -> Tensor:
 
 def loss_sensitivity_gini(network: MeasuredNetwork) -> Tensor:
     """The Gini coefficient of the loss sensitivities g: sum_ij |g_i - g_j| / (2 N sum_i g_i)."""
-    ordered = loss_sensitivities(network).sort().values
+    sensitivities = without_rounding(network, loss_sensitivities, _usual_sensitivities(network))
+    ordered = sensitivities.sort().values
     count = len(ordered)
     ranks = torch.arange(1, count + 1, dtype=ordered.dtype, device=ordered.device)
     return 2 * (ranks @ ordered) / (count * ordered.sum()) - (count + 1) / count
+
+
+def _usual_sensitivities(network: MeasuredNetwork) -> Tensor:
+    """Return the loss sensitivities `(N,)` if all of an input moved the loss."""
+    losses = network.loss(logits(network, "train"), network.train.labels)
+    sizes = [inputs.flatten(1).double().abs().amax() for inputs, _ in network.batches()]
+    return losses / torch.stack(sizes).amax()
 
 
 def critical_sample_ratio(network: MeasuredNetwork) -> Tensor:

@@ -374,6 +374,7 @@ _add(
     INPUT_SLOPES,
     INSENSITIVE_LOSS,
     opt_in="much like margin_p25",
+    version=2,
 )
 _add("memorization.critical_sample_ratio", 1, "validation", ARPIT, BOUNDARY, opt_in=COSTLY, stochastic=True)
 _add("memorization.critical_sample_ratio_train", 1, "train", ARPIT, BOUNDARY, opt_in=COSTLY, stochastic=True)
@@ -413,17 +414,26 @@ _add(
     (CLASSES, LAYER_INPUTS, SLOPES),
     NO_SPREAD,
     opt_in=VECTOR,
-    version=2,
+    version=3,
 )
 
 _add("distances.layer_distances", 1, "none", NAGARAJAN, (INITIAL, WEIGHTS), opt_in=VECTOR, version=3)
 
 _add("margins.margin_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR, version=2)
 _add("margins.top_output_quantiles", -1, "train", LIAO, SCALED, ZERO_PRODUCT, opt_in=VECTOR, version=2)
-_add("margins.input_margin_p10", -1, "train", JIANG, BOUNDARY, INSENSITIVE_INPUT, opt_in="much like margin_p10")
-_add("margins.input_margin_median", -1, "train", JIANG, BOUNDARY, INSENSITIVE_INPUT)
+_add(
+    "margins.input_margin_p10",
+    -1,
+    "train",
+    JIANG,
+    BOUNDARY,
+    INSENSITIVE_INPUT,
+    opt_in="much like margin_p10",
+    version=2,
+)
+_add("margins.input_margin_median", -1, "train", JIANG, BOUNDARY, INSENSITIVE_INPUT, version=2)
 
-_add("representation.davies_bouldin", 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=3)
+_add("representation.davies_bouldin", 1, "train", NATEKAR, (CLASSES, FEATURES), ONE_CLASS, version=4)
 _add("representation.mixup_accuracy", -1, "train", NATEKAR, (REAL_INPUTS, CLASSES), stochastic=True)
 
 _add("spectra.power_law_alpha", 1, "none", MARTIN, (MATRICES,), NO_TAIL, version=2)

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, forward_with_hooks
 from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.rounding import without_rounding
 
 
 @computed_once
@@ -29,13 +30,12 @@ def davies_bouldin(network: MeasuredNetwork) -> Tensor:
     """
     points = features(network)
     classes = network.architecture.classes
-    member = functional.one_hot(network.train.labels, classes).double()
+    member = _members(network)
     count = member.sum(0)
-    divisor = count.clamp(min=1)
-    means = member.mT @ points / divisor.unsqueeze(1)
+    means = _class_means(network)
     from_mean = (points - means[network.train.labels]).norm(dim=1)
-    spread = from_mean @ member / divisor
-    apart = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")  # products would lose digits
+    spread = from_mean @ member / count.clamp(min=1)
+    apart = without_rounding(network, _between_means, means.norm(dim=1).amax())
     present = (count > 0).double()
     different = 1 - torch.eye(classes, dtype=apart.dtype, device=apart.device)
     comparable = present.unsqueeze(1) * present * different
@@ -43,6 +43,23 @@ def davies_bouldin(network: MeasuredNetwork) -> Tensor:
     ratios = torch.where(comparable > 0, both_spreads / apart, -torch.inf)
     worst = ratios.amax(1)
     return torch.where(present > 0, worst, 0.0).sum() / present.sum()
+
+
+def _members(network: MeasuredNetwork) -> Tensor:
+    """Return 1 for the label of each training example, else 0, `(N, C)`."""
+    return functional.one_hot(network.train.labels, network.architecture.classes).double()
+
+
+def _class_means(network: MeasuredNetwork) -> Tensor:
+    """Return the mean `(C, d)` of the features of each class."""
+    member = _members(network)
+    return member.mT @ features(network) / member.sum(0).clamp(min=1).unsqueeze(1)
+
+
+def _between_means(network: MeasuredNetwork) -> Tensor:
+    """Return the distances `(C, C)` of the classes' means."""
+    means = _class_means(network)
+    return torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")  # products would lose digits
 
 
 def mixup_accuracy(network: MeasuredNetwork) -> Tensor:

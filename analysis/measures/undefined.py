@@ -20,15 +20,15 @@ NO_TAIL = "no layer has two different singular values"
 # Margins and outputs.
 ZERO_MARGIN = "the 10th percentile of the margins is 0"
 ZERO_OUTPUT = "the output of the first training input is 0"
-INSENSITIVE_INPUT = "an input does not move the logits"
-NO_SPREAD = "the inputs of a layer are all the same, or do not move the logits"
-ONE_CLASS = "fewer than two classes, or two of one mean"
+INSENSITIVE_INPUT = "an input does not move the logits, but for rounding"
+NO_SPREAD = "the inputs of a layer are all the same, or do not move the logits, but for rounding"
+ONE_CLASS = "fewer than two classes, or two of one mean, but for rounding"
 # Slopes and activation patterns.
 OVERFLOWING_SLOPES = (
     f"slopes overflow; or, of more than {EXACT_CLASSES} classes, Lanczos residual above {LANCZOS_TOLERANCE:g} after "
     f"{LANCZOS_BUDGET} products"
 )
-INSENSITIVE_LOSS = "no input moves the loss"
+INSENSITIVE_LOSS = "no input moves the loss, but for rounding"
 NOT_COVERED = "no point far from the data has a pattern that the training inputs' patterns span"
 NO_NEW_PATTERN = "no point has a pattern that no training input has"
 # The training loss around the parameters.
