@@ -1,7 +1,8 @@
 """Analysis of a sweep's files: tables, measures, statistics, verdicts and the report."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from benevolent.trainables.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from benevolent.analysis.judging import judge
@@ -10,11 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Results", "judge", "load_results", "measure_network"]
 
-_MODULES = {"judge": "judging", "measure_network": "measures", "Results": "results", "load_results": "results"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used, so that a worker that only measures does not load the statistics."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"benevolent.analysis.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+#: A worker that only measures does not load the statistics.
+__getattr__ = lazy_names(
+    __name__, {"judging": ["judge"], "measures": ["measure_network"], "results": ["Results", "load_results"]}
+)

@@ -26,10 +26,11 @@ from torch import nn
 from benevolent.orchestrator import results_folder as results_folder
 from benevolent.orchestrator import sweep
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.training import machines, ray_session
+from benevolent.orchestrator.training import ray_session
 from benevolent.trainables import data
 from benevolent.trainables.config.data import DataConfig
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import choose_kernel
@@ -103,7 +104,7 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        to_train, done = results_folder.prepare_anew(results, spec, machines.machine_cpus())
+        to_train, done = results_folder.prepare_anew(results, spec, machine_cpus())
         sweep.train_and_measure(results, spec.record, spec.resources, to_train, done, Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
         assert not results_folder.prepare_anew(results, spec)[0], "not every run ended"

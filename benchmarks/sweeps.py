@@ -24,11 +24,11 @@ from torch import nn
 from benevolent.analysis.results import load_results
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import run_sweep
-from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import SYNTHETIC
+from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.models import MODELS
 from benevolent.trainables.models.weight_edits import EDITS
 from benevolent.trainables.store.statuses import ENDED, Status

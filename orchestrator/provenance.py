@@ -1,6 +1,5 @@
 """Provenance of results: versions, commit, data and hardware of each invocation that planned cohorts."""
 
-import os
 import platform
 import shlex
 import subprocess
@@ -16,6 +15,7 @@ import torch
 from benevolent.trainables import data, plugins
 from benevolent.trainables.config.identity import ALGORITHM_VERSION
 from benevolent.trainables.errors import damaged
+from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
@@ -94,7 +94,7 @@ def _checksums(cohorts: Sequence[Manifest]) -> dict[str, list[str]]:
 
 def _hardware() -> dict[str, Any]:
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"machine": platform.machine(), "cpus": len(os.sched_getaffinity(0)), "gpus": gpus}
+    return {"machine": platform.machine(), "cpus": machine_cpus(), "gpus": gpus}
 
 
 def _version(package: str) -> str:

@@ -13,12 +13,12 @@ from benevolent.orchestrator.estimates.prices import cohort_works
 from benevolent.orchestrator.removed_parameters import ParameterRemoval, say_what_stays_missing
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
-from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.orchestrator.training.placement import describe_wait, place_work
 from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.ray_session import import_in_workers, ray_cluster
 from benevolent.orchestrator.training.time_left import TimeLeft
 from benevolent.trainables.config.record import RecordConfig
+from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder

@@ -18,7 +18,7 @@ from benevolent.analysis.judging.predictors import default_predictors
 from benevolent.analysis.judging.verdict import BASELINE
 from benevolent.analysis.judging.verdicts import read_verdicts, verdicts_json
 from benevolent.analysis.report.summary import summarize
-from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
+from benevolent.analysis.thresholds import PERMUTATION_STAGES
 from benevolent.trainables.errors import BadInput
 
 AXES = ["init.scale", "model.width", "depth"]

@@ -3,6 +3,9 @@
 Modules that hold names, fields and shapes as well as functions of tensors import torch from here, so that commands
 that touch no tensor, such as `bth list`, do not wait for it. They begin with `from __future__ import annotations`, so
 that no annotation is evaluated.
+
+The standard library has `importlib.util.LazyLoader`, on which the package `lazy_loader` rests. It puts torch into
+`sys.modules` before it is loaded; there scipy's checks for arrays of torch find it, and load it.
 """
 
 import importlib

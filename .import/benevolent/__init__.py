@@ -4,8 +4,9 @@
 >>> from benevolent import LightningWatch, TrainerWatch
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from benevolent.trainables.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from benevolent.analysis.judging import judge, transport
@@ -25,23 +26,17 @@ __all__ = [
     "watch",
 ]
 
-_MODULES = {
-    "LightningWatch": "benevolent.trainables.training.loop_callbacks",
-    "TrainerWatch": "benevolent.trainables.training.loop_callbacks",
-    "judge": "benevolent.analysis.judging",
-    "measure_network": "benevolent.analysis.measures",
-    "Results": "benevolent.analysis.results",
-    "load_results": "benevolent.analysis.results",
-    "transport": "benevolent.analysis.judging",
-    "watch": "benevolent.trainables.training.watch",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562), so that `import benevolent` is quick."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+#: Imported when they are first used, so that `import benevolent` is quick.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "analysis.judging": ["judge", "transport"],
+        "analysis.measures": ["measure_network"],
+        "analysis.results": ["Results", "load_results"],
+        "trainables.training.loop_callbacks": ["LightningWatch", "TrainerWatch"],
+        "trainables.training.watch": ["watch"],
+    },
+)
 
 
 def __dir__() -> list[str]:

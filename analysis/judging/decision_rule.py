@@ -31,9 +31,7 @@ from benevolent.analysis.judging.decisions import (
     UNDECIDED,
 )
 from benevolent.analysis.judging.verdict import Verdict
-from benevolent.analysis.statistics.claims import EQUIVALENCE_CONFIDENCE
-from benevolent.analysis.statistics.resampling import MINIMUM_UNITS
-from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
+from benevolent.analysis.thresholds import EQUIVALENCE_CONFIDENCE, MINIMUM_UNITS, PERMUTATION_STAGES
 
 MINIMUM_LINEAGES = MINIMUM_UNITS
 MINIMUM_WITHIN_FREEDOM = 10

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from benevolent.analysis.detectable_effect import detectable_effect, detectable_gain
 from benevolent.analysis.judging.verdict import Verdict
-from benevolent.analysis.statistics.detectable_effect import detectable_effect, detectable_gain
 
 
 class Detectable(NamedTuple):

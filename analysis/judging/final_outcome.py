@@ -9,8 +9,9 @@ from scipy.stats import rankdata
 from benevolent.analysis.statistics.configurations import GroupedRuns
 from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
-from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts
+from benevolent.analysis.statistics.resampling import bootstrap_counts
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
+from benevolent.analysis.thresholds import MINIMUM_UNITS
 from benevolent.trainables.rng import generator
 
 MINIMUM_RUNS = 3

@@ -21,7 +21,7 @@ from benevolent.analysis.judging.verdicts import ScopeVerdicts, Verdicts
 from benevolent.analysis.statistics.complete_cases import StatisticsSettings
 from benevolent.analysis.statistics.measurement_noise import measurement_noise
 from benevolent.analysis.statistics.predictor_statistics import PredictorStatistics
-from benevolent.analysis.statistics.sequential_permutation import PERMUTATION_STAGES
+from benevolent.analysis.thresholds import PERMUTATION_STAGES
 from benevolent.trainables.arguments import checked_arguments
 
 

@@ -3,18 +3,18 @@
 One row of a table is one run; a configuration is one combination of axis values, whose runs differ in their seed.
 """
 
-from benevolent.analysis.statistics.associations import associations
-from benevolent.analysis.statistics.beyond_free import beyond_free
-from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, bootstrap_mean, compare
-from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
-from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spearman
-from benevolent.analysis.statistics.detectable_effect import (
+from benevolent.analysis.detectable_effect import (
     detectable_effect,
     detectable_gain,
     lineages_for_negligible,
     replicates_for,
     replicates_for_negligible,
 )
+from benevolent.analysis.statistics.associations import associations
+from benevolent.analysis.statistics.beyond_free import beyond_free
+from benevolent.analysis.statistics.bootstrap import Comparison, Estimate, bootstrap, bootstrap_mean, compare
+from benevolent.analysis.statistics.conditional_mutual_information import conditional_mutual_information
+from benevolent.analysis.statistics.correlation import kendall_tau, pearson, spearman
 from benevolent.analysis.statistics.fragility import fragility
 from benevolent.analysis.statistics.granulated_kendall import granulated_interval, granulated_kendall
 from benevolent.analysis.statistics.joint_prediction import JointPrediction, joint_prediction

@@ -10,8 +10,8 @@ from benevolent.analysis.statistics.resampling import percentile_interval
 from benevolent.analysis.statistics.sequential_permutation import PredictorTests
 from benevolent.analysis.statistics.sign_flips import sign_flips
 from benevolent.analysis.statistics.transfer import MINIMUM_LINEAGES, TransferProducts
+from benevolent.analysis.thresholds import EQUIVALENCE_CONFIDENCE
 
-EQUIVALENCE_CONFIDENCE = 0.9  # two one-sided tests at 5% each
 LARGEST_BLOCK = 1000
 BLOCK_ELEMENTS = 20_000_000  # numbers of a block of permutations that are held in memory
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from benevolent.analysis.statistics.resampling import MINIMUM_UNITS
+from benevolent.analysis.thresholds import MINIMUM_UNITS
 
 NOTHING_LEFT = 1e-9  # a smaller sum of squares is rounding
 

@@ -16,13 +16,13 @@ from benevolent.analysis.statistics.lineages import Lineages
 from benevolent.analysis.statistics.partial_correlation import partial_correlation, rank_design
 from benevolent.analysis.statistics.resampled_kendall import ResampledKendall
 from benevolent.analysis.statistics.resampling import (
-    MINIMUM_UNITS,
     bootstrap_counts,
     configuration_permutations,
     percentile_interval,
     permutation_p,
 )
 from benevolent.analysis.statistics.within_configuration import WithinConfigurations
+from benevolent.analysis.thresholds import MINIMUM_UNITS
 from benevolent.trainables.rng import generator
 
 CMI_PERMUTATIONS = 100  # mutual information only describes, so its null is small

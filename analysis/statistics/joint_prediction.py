@@ -12,7 +12,8 @@ from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_c
 from benevolent.analysis.statistics.design_matrix import axes_design
 from benevolent.analysis.statistics.grouped_ridge import FOLDS, held_out_predictions
 from benevolent.analysis.statistics.lineages import lineage_codes
-from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts, percentile_interval
+from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
+from benevolent.analysis.thresholds import MINIMUM_UNITS
 from benevolent.trainables.rng import generator
 
 

@@ -8,7 +8,8 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.analysis.statistics.lineages import lineage_codes
-from benevolent.analysis.statistics.resampling import MINIMUM_UNITS, bootstrap_counts
+from benevolent.analysis.statistics.resampling import bootstrap_counts
+from benevolent.analysis.thresholds import MINIMUM_UNITS
 from benevolent.trainables.rng import generator
 
 PREFIX = 1.3  # of the networks to choose, in order, enough to find them in almost every resample

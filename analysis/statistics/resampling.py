@@ -9,7 +9,6 @@ from scipy.stats import false_discovery_control
 
 from benevolent.analysis.statistics.configurations import GroupedRuns
 
-MINIMUM_UNITS = 8  # with fewer independent units, no interval is estimated by resampling them
 RELATIVE_TOLERANCE = 1e-10  # rounding must not turn a tie into a difference
 
 

@@ -18,10 +18,6 @@ from scipy.stats import beta
 
 from benevolent.analysis.statistics.resampling import false_discovery
 
-#: Totals of permutations after which decisions are examined; fixed before any data. The last one narrows the interval
-#: of a p-value to 0.6 to 1.5 times the p-value at 0.00125, the strictest bound of 40 predictors, and to 0.9 to 1.1
-#: times at 0.03, in a few seconds per undecided predictor.
-PERMUTATION_STAGES = tuple(1000 * 2**i for i in range(7))
 #: Resampling risk: the probability that an interval ever misses the p-value that all permutations would give.
 RESAMPLING_RISK = 1e-3
 

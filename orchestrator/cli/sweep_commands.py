@@ -77,7 +77,7 @@ def plan(
     from benevolent.orchestrator.plan.expand import expand
     from benevolent.orchestrator.spec.load_spec import load_spec
     from benevolent.orchestrator.spec.names import check_names
-    from benevolent.orchestrator.training.machines import machine_cpus
+    from benevolent.trainables.machine_cpus import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
         chosen = _studies(spec, overrides)

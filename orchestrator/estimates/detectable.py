@@ -7,6 +7,13 @@ from typing import NamedTuple
 from rich import box
 from rich.table import Table
 
+from benevolent.analysis.detectable_effect import (
+    detectable_effect,
+    detectable_gain,
+    lineages_for_negligible,
+    replicates_for,
+    replicates_for_negligible,
+)
 from benevolent.analysis.formatting import number
 from benevolent.analysis.judging.decision_rule import (
     MINIMUM_LINEAGES,
@@ -16,13 +23,6 @@ from benevolent.analysis.judging.decision_rule import (
 )
 from benevolent.analysis.judging.predictors import BASELINES
 from benevolent.analysis.measures.selection import select
-from benevolent.analysis.statistics import (
-    detectable_effect,
-    detectable_gain,
-    lineages_for_negligible,
-    replicates_for,
-    replicates_for_negligible,
-)
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput

@@ -5,6 +5,7 @@ set has to be present. Forests are grown, and least squares are solved, on a lim
 """
 
 import contextlib
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -150,7 +151,7 @@ def _rehearsed_fields(config: RunConfig, data_set: str, sizes: dict[str, int]) -
 def _seconds_of_epochs(results: Folder, cohort_id: str) -> list[float]:
     """Return the seconds of the first epochs of a cohort; fewer if it ends before."""
     seconds = []
-    rehearsed = start_training(results, cohort_id, save_every_seconds=1e9)
+    rehearsed = start_training(results, cohort_id, save_every_seconds=math.inf)
     for _ in range(EPOCHS):
         start = time.process_time()  # not what other processes do in the meantime
         done = rehearsed.advance_epoch().done

@@ -1,12 +1,12 @@
 """Machines that do the work: this one, or those of a cluster with those that its autoscaler may still start."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benevolent.orchestrator.spec import yaml_text
+from benevolent.trainables.machine_cpus import machine_cpus
 
 #: Where `ray up` puts the cluster file on the head. Ray (2.60) tells its limits nowhere else.
 CLUSTER_FILE = Path("~/ray_bootstrap_config.yaml")
@@ -23,11 +23,6 @@ class Machine(NamedTuple):
     node: str | None
     cpus: float
     gpus: float
-
-
-def machine_cpus() -> int:
-    """Return how many CPUs of this machine this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def find_machines(address: str | None) -> list[Machine]:

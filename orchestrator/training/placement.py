@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
-from benevolent.orchestrator.training.machines import Machine, find_machines, machine_cpus
+from benevolent.orchestrator.training.machines import Machine, find_machines
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.machine_cpus import machine_cpus
 
 #: Part of a cluster's CPUs, or of its GPUs, that measures while cohorts train.
 MEASURING_SHARE = 1 / 8

@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
-from benevolent.orchestrator.training.machines import machine_cpus
 from benevolent.orchestrator.training.ray_processes import stopped_without_ray
 from benevolent.orchestrator.training.stopping import keep_handlers
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.machine_cpus import machine_cpus
 
 #: Environment variables that Ray Tune reads, where the user has not set them: no output and result files of its own,
 #: and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker process,

@@ -126,8 +126,8 @@ def _expected_words(given: Any, words: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> list[str]:
-    """Return the words in quotes in a text."""
-    return re.findall(r"'([^']+)'", text)
+    """Return the words in quotes in a text, or the numbers that stand there without any."""
+    return re.findall(r"'([^']+)'", text) or re.findall(r"[-+.\w]*\d", text)
 
 
 def _if_quoted(given: Any, number: type) -> str:

@@ -19,6 +19,7 @@ from torch import nn
 
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.built_network import is_out_of_memory
 from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
@@ -61,7 +62,7 @@ def memory_bytes(device: torch.device) -> float:
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         return min(free, total * torch.cuda.get_per_process_memory_fraction(device))
-    share = torch.get_num_threads() / len(os.sched_getaffinity(0))
+    share = torch.get_num_threads() / machine_cpus()
     return machine_memory_bytes() * min(1.0, share)
 
 

@@ -11,6 +11,7 @@ Tables are written in numbered parts, and after each part the whole state, so th
 on from its last part. Parts are cut by the clock; what is in the tables is the same however they are cut.
 """
 
+import math
 import time
 from typing import Any
 
@@ -189,7 +190,8 @@ class CohortTraining:
             inherited = {run_id: status for run_id, status in ends.items() if status is not None}
             self.recorder.inherit(inherited)
         self._start_phase()
-        self._save()
+        if math.isfinite(self.save_every_seconds):
+            self._save()
 
     def _start_phase(self) -> None:
         self.step = 0

@@ -29,12 +29,14 @@ class StartingPoint:
         path_length: of the path from the initialization.
         status: of the run that this one was made from, where it was made by pruning or resetting; else None.
         masks: of the weights, booleans, False where pruned; empty if nothing is pruned.
+        is_drawn: whether the tensors are what `InitialStates.drawn` gives for the run.
     """
 
     tensors: Tensors
     path_length: float
     status: Status | None = None
     masks: Tensors = field(default_factory=dict)
+    is_drawn: bool = False
 
 
 class InitialStates:
@@ -79,7 +81,7 @@ class InitialStates:
         pruned = config.prune.prunes
         reset = bool(config.reset.layers)
         if parent is None or not (pruned or reset):
-            return StartingPoint(self._first_tensors(config), 0.0)
+            return self._first(config)
         end = self.parents.end(parent)
         if end.diverged:
             return self._diverged(end, pruned)
@@ -92,7 +94,9 @@ class InitialStates:
         """
         layout = self.network.parameters
         parameters = stacked([start.tensors for start in starts])
-        drawn = [self.drawn(config, start.masks) for config, start in zip(configs, starts, strict=True)]
+        drawn = []
+        for config, start in zip(configs, starts, strict=True):
+            drawn.append(start.tensors if start.is_drawn else self.drawn(config, start.masks))
         initial = layout.rows(stacked(drawn))
         mask = None
         if any(start.masks for start in starts):
@@ -108,12 +112,12 @@ class InitialStates:
             full[name] = start.masks[name].to(ones) if name in start.masks else ones
         return full
 
-    def _first_tensors(self, config: RunSections) -> Tensors:
+    def _first(self, config: RunSections) -> StartingPoint:
         """Return where an unpruned run starts; a run without labels, since its teacher diverged, starts diverged."""
         tensors = self.initial(config)
         if config.teacher is not None and self.parents.end(config.teacher).diverged:
-            return _not_a_number(tensors)
-        return tensors
+            return StartingPoint(_not_a_number(tensors), 0.0)
+        return StartingPoint(tensors, 0.0, is_drawn=not config.prune.prunes)
 
     def _unedited(self, config: RunSections, stream: str) -> Tensors:
         init = config.init

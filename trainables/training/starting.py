@@ -22,7 +22,7 @@ def start_training(
         cohort_id: id of the cohort.
         device: a torch device.
         save_every_seconds: how often a part of the tables and the state are written, within long epochs too; a sweep
-            says it in `record`.
+            says it in `record`. Infinity: not before the end.
         pinned: kernel and size of stacks, where they are not to be chosen.
     """
     training: CohortTraining | ForestTraining

@@ -15,14 +15,16 @@ null wide. Configurations that all have the same seeds are one lineage here.
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 
-from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtri
 
 RANK_EFFICIENCY = 9 / math.pi**2
 POWER = 0.8
 LEVEL = 0.05
 MOST_REPLICATES = 1_000_000
+#: Halvings of an interval down to the rounding of its ends.
+HALVINGS = 54
 LARGEST_ASSOCIATION = 2.5  # a correlation of 0.99; one that has to be larger is not found
 
 
@@ -65,8 +67,8 @@ def detectable_effect(
         return 1.0
     size = configurations_per_lineage
     chance = directions * size * (1 + (size - 1) * shared_luck**2)
-    needed_z = float(norm.isf(level / (2 * max(1, predictors))))
-    power_z = float(norm.ppf(power))
+    needed_z = float(-ndtri(level / (2 * max(1, predictors))))
+    power_z = float(ndtri(power))
 
     def excess(association: float) -> float:
         expected = lineages * directions * size * association - power_z * math.sqrt(lineages * chance)
@@ -74,8 +76,23 @@ def detectable_effect(
 
     if excess(LARGEST_ASSOCIATION) <= 0:
         return 1.0
-    association = brentq(excess, 0, LARGEST_ASSOCIATION)
+    association = _root(excess, LARGEST_ASSOCIATION)
     return math.tanh(association / math.sqrt(RANK_EFFICIENCY))
+
+
+def _root(excess: Callable[[float], float], high: float) -> float:
+    """Return where an increasing function becomes positive between 0 and `high`.
+
+    By bisection: `scipy.optimize` would be most of what a plan waits for here.
+    """
+    low = 0.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if excess(middle) > 0:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def replicates_for(
@@ -130,7 +147,7 @@ def detectable_gain(
     """
     if lineages <= 1:
         return 1 - baseline_r2
-    required_z = norm.isf(level / (2 * max(1, predictors))) + norm.ppf(power)
+    required_z = -ndtri(level / (2 * max(1, predictors))) + ndtri(power)
     correlation = math.tanh(required_z / math.sqrt(RANK_EFFICIENCY * (lineages - 1)))
     return (1 - baseline_r2) * correlation**2
 
@@ -186,4 +203,4 @@ def lineages_for_negligible(
 
 def _equivalence_z(power: float, confidence: float) -> float:
     """Return the distance of 0 from both bounds, in standard errors, at which both ends of an interval are inside."""
-    return float(norm.ppf((1 + confidence) / 2) + norm.ppf((1 + power) / 2))
+    return float(ndtri((1 + confidence) / 2) + ndtri((1 + power) / 2))
