@@ -166,7 +166,7 @@ class _MeasuringWhileTraining:
             self.display.waiting = ""
         elif min(now - self.trained_last, now - self.looked_last) > SECONDS_TO_SAY_WHY:
             self.looked_last = now
-            self.display.waiting = describe_wait(self.resources, self.address)
+            self.display.waiting = describe_wait(self.resources.decided(), self.address)
         self.work()
 
     def remove_the_rest(self, finished: Sequence[str]) -> None:

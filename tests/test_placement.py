@@ -58,6 +58,30 @@ def test_actors_go_where_they_cost_the_fewest_cohorts(machines, sizes, resources
     assert placed.gpus == resources.get("measure_gpus", 0)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "gpus", "cohorts", "nodes"),
+    [
+        ([(16, 1)], 1, 1, ["node0"]),
+        ([(16, 1)], 0.25, 4, ["node0"]),
+        ([(64, 8)], 1, 8, ["node0"]),
+        ([(8, 2), (8, 2), (8, 0)], 0.5, 8, ["node0", "node1"]),
+    ],
+)
+def test_by_default_a_part_of_a_gpu_measures_beside_cohorts_and_costs_none(machines, sizes, gpus, cohorts, nodes):
+    machines(*sizes)
+    placed = place_work(ResourcesConfig(gpus=gpus), "auto")
+    assert (placed.cohorts, list(placed.actors), placed.gpus) == (cohorts, nodes, 0.125)
+    decided = ResourcesConfig(gpus=gpus).decided()
+    assert decided.gpus * round(1 / gpus) + placed.gpus == 1
+    on_cpus = place_work(ResourcesConfig(gpus=gpus, measure_gpus=0), "auto")
+    assert on_cpus.gpus == 0 and ResourcesConfig(gpus=gpus, measure_gpus=0).decided().gpus == gpus
+
+
+def test_cohorts_on_several_gpus_are_measured_on_cpus(machines):
+    machines((8, 4))
+    assert place_work(ResourcesConfig(gpus=2), "auto").gpus == 0
+
+
 def test_actors_share_cpus_if_no_cohort_would_fit_beside_them(machines):
     machines((4, 0))
     assert place_work(ResourcesConfig(cpus=4), "auto") == Placement(1, (None,))

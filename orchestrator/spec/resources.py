@@ -14,6 +14,8 @@ def _is_whole_above_one(gpus: float) -> float:
     return gpus
 
 
+#: Part of a GPU that measures beside cohorts.
+MEASURING_GPU_SHARE = 1 / 8
 #: GPUs as Ray gives them.
 Gpus = Annotated[float, Field(ge=0), AfterValidator(_is_whole_above_one)]
 
@@ -23,13 +25,32 @@ class ResourcesConfig(Section):
 
     `kernel` and `stack_size` (runs that train in one program) fix what is otherwise chosen when a cohort starts, see
     `trainables.stack.kernel_choice`; the choice is in each cohort's `stacks.json`. `measure_gpus`: the part of a GPU
-    that each measuring actor takes; by default checkpoints are measured on CPUs. Resources change results in their
-    last digits only, and no `run_id`.
+    that each measuring actor takes. By default one actor measures on an eighth of a GPU of each machine where cohorts
+    take a GPU or a part of one, and they get seven eighths of what is asked for; else CPUs measure, as with 0.
+    Resources change results in their last digits only, and no `run_id`.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Gpus = 0.0
-    measure_gpus: Gpus = 0.0
+    measure_gpus: Gpus | None = None
     cohort_size: Annotated[int, Field(ge=1)] | None = None
     kernel: Kernel | None = None
     stack_size: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def shares_gpus(self) -> bool:
+        """True if a part of the GPUs of cohorts measures, since nothing else is asked for."""
+        return self.measure_gpus is None and 0 < self.gpus <= 1
+
+    def decided(self) -> "ResourcesConfig":
+        """Return the GPUs that cohorts and actors get.
+
+        >>> ResourcesConfig(gpus=1).decided().gpus, ResourcesConfig(gpus=1).decided().measure_gpus
+        (0.875, 0.125)
+        >>> ResourcesConfig().decided().measure_gpus
+        0.0
+        """
+        if self.shares_gpus:
+            gpus = self.gpus * (1 - MEASURING_GPU_SHARE)
+            return self.model_copy(update={"gpus": gpus, "measure_gpus": MEASURING_GPU_SHARE})
+        return self.model_copy(update={"measure_gpus": self.measure_gpus or 0.0})

@@ -33,7 +33,8 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
 
     On this machine actors take no CPUs, so that cohorts and actors never wait for each other. On a cluster an eighth
     of the CPUs measures, if that leaves enough to train. With `measure_gpus` an eighth of the GPUs measures (at least
-    one actor's share), or all of them if nothing trains on GPUs. Each actor goes where it costs the fewest cohorts.
+    one actor's share), or all of them if nothing trains on GPUs. Each actor goes where it costs the fewest cohorts. By
+    default one actor for each machine shares a GPU with cohorts (`ResourcesConfig.decided`), and costs none.
 
     Args:
         resources: of a cohort, and of an actor.
@@ -44,11 +45,15 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
         BadInput: no machine has room for a cohort or for an actor, so that Ray would wait for ever.
     """
     machines = find_machines(address)
-    gpus_per_actor = resources.measure_gpus
-    if not training and not any(machine.gpus >= gpus_per_actor for machine in machines):
-        gpus_per_actor = 0.0
+    shares_gpus = resources.shares_gpus
     if training:
         _check_fits(resources, machines, address)
+    resources = resources.decided()
+    gpus_per_actor = resources.measure_gpus or 0.0
+    if training and shares_gpus:
+        return _measure_beside_cohorts(machines, resources, gpus_per_actor)
+    if not training and not any(machine.gpus >= gpus_per_actor for machine in machines):
+        gpus_per_actor = 0.0
     if gpus_per_actor:
         return _measure_on_gpus(machines, resources, gpus_per_actor, training)
     if address is None:
@@ -68,6 +73,19 @@ def describe_wait(resources: ResourcesConfig, address: str | None) -> str:
     if resources.gpus:
         needed += f" and resources.gpus = {resources.gpus:g}"
     return f"waiting for a machine that fits {needed} (0 of {len(running)} do)"
+
+
+def _measure_beside_cohorts(
+    machines: Sequence[Machine], resources: ResourcesConfig, gpus_per_actor: float
+) -> Placement:
+    nodes = []
+    left = []
+    for machine in machines:
+        if machine.gpus:
+            nodes.append(machine.node)
+            machine = _without(machine, 0, gpus_per_actor)
+        left.append(machine)
+    return Placement(_count_cohorts(left, resources), tuple(nodes), 0, gpus_per_actor)
 
 
 def _measure_on_gpus(
@@ -103,7 +121,7 @@ def _check_fits(resources: ResourcesConfig, machines: Sequence[Machine], address
     most_gpus = max(machine.gpus for machine in machines)
     for name, most in (("cpus", most_cpus), ("gpus", most_gpus), ("measure_gpus", most_gpus)):
         requested = getattr(resources, name)
-        if requested > most:
+        if requested is not None and requested > most:
             raise BadInput(f"resources.{name} = {requested:g}: {where} has {most:g}")
 
 
@@ -148,9 +166,21 @@ def _count_cohorts(machines: Sequence[Machine], resources: ResourcesConfig) -> i
     for machine in machines:
         fitting = _times(machine.cpus, resources.cpus)
         if resources.gpus:
-            fitting = min(fitting, _times(machine.gpus, resources.gpus))
+            fitting = min(fitting, _times_on_gpus(machine.gpus, resources.gpus))
         total += fitting
     return total
+
+
+def _times_on_gpus(available: float, size: float) -> int:
+    """Return how often a number of GPUs fits, where no part of one is on two GPUs.
+
+    >>> _times_on_gpus(2, 0.4), _times_on_gpus(1.5, 0.5), _times_on_gpus(4, 2)
+    (4, 3, 2)
+    """
+    if size >= 1:
+        return _times(available, size)
+    whole = int(available + 1e-9)
+    return whole * _times(1, size) + _times(available - whole, size)
 
 
 def _times(available: float, size: float) -> int:

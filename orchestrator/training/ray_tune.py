@@ -99,6 +99,7 @@ def train_cohorts(
     Raises:
         OSError: a disk is full; no further cohort was started.
     """
+    resources = resources.decided()
     common = {
         "results": results.uri,
         "data": data_references or {},

@@ -9,6 +9,8 @@ from benevolent.trainables.data import Inputs
 
 #: Bytes of inputs gathered at once: a step of few examples would otherwise cost as much as picking them.
 GATHERED_BYTES = 2**18
+#: The same on other devices, where each operation costs its launch.
+DEVICE_GATHERED_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Batches:
         """Yield the inputs of every step; small batches are gathered several at once."""
         example_bytes = self.inputs.stored[0, 0].numel() * self.inputs.dtype.itemsize
         batch_bytes = len(self.order) * self.batch_size * example_bytes
-        batches = max(1, GATHERED_BYTES // batch_bytes)
+        most = GATHERED_BYTES if self.order.device.type == "cpu" else DEVICE_GATHERED_BYTES
+        batches = max(1, most // batch_bytes)
         for part in self.order.split(batches * self.batch_size, 1):
             examples = part.shape[1]
             whole = examples - examples % self.batch_size

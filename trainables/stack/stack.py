@@ -20,6 +20,8 @@ from benevolent.trainables.stack.updates import LeastSquaresUpdate, SubspaceUpda
 
 #: Largest number of (network, example) pairs that are evaluated at once, to stay in the processor's cache.
 PAIRS = 2**13
+#: The same on other devices, which a few pairs would not keep busy.
+DEVICE_PAIRS = 2**20
 #: Largest number of activations of those pairs, to stay in memory.
 PAIRED_VALUES = 2**26
 
@@ -220,7 +222,7 @@ class Stack:
             targets are real numbers), and what else `summary` gives, each `(K,)` in float64.
         """
         # Of the network alone, so that the pieces do not depend on the other runs of the stack.
-        pairs = pairs_at_once(self.network.activations(inputs.shape))
+        pairs = pairs_at_once(self.network.activations(inputs.shape), labels.device.type)
         size = max(1, pairs // inputs.examples)
         columns: dict[str, list[Tensor]] = {}
         start = 0
@@ -247,14 +249,16 @@ class Stack:
         return {name: torch.cat(parts, 1) for name, parts in pieces.items()}
 
 
-def pairs_at_once(activations: int) -> int:
+def pairs_at_once(activations: int, device: str = "cpu") -> int:
     """Return the number of (network, example) pairs that `Stack.evaluate` computes at once.
 
     Args:
         activations: of one pair.
+        device: type of the device.
 
     >>> pairs_at_once(100), pairs_at_once(2**20)
     (8192, 64)
     """
-    fitting = min(PAIRS, PAIRED_VALUES // activations)
+    most = PAIRS if device == "cpu" else DEVICE_PAIRS
+    fitting = min(most, PAIRED_VALUES // activations)
     return max(1, fitting)

@@ -14,6 +14,8 @@ from benevolent.trainables.optimization.losses import Out
 BIAS_STEPS = 32
 #: Largest block of losses and derivatives, in numbers, so that it stays in the processor's cache.
 BLOCK_NUMBERS = 2**17
+#: The same on other devices, where each reduction costs its launch.
+DEVICE_BLOCK_NUMBERS = 2**24
 
 #: What has one number per step and run, and what has one row per run.
 PER_STEP = (
@@ -87,7 +89,8 @@ class StepStatistics:
         self.bias_first = torch.zeros_like(self.bias_mean)
         self.bias_last = torch.zeros_like(self.bias_mean)
         self.bias_deviation = self.bias_mean.new_zeros(runs)
-        block = min(steps, max(1, BLOCK_NUMBERS // (runs * examples * outputs)))
+        most = BLOCK_NUMBERS if like.device.type == "cpu" else DEVICE_BLOCK_NUMBERS
+        block = min(steps, max(1, most // (runs * examples * outputs)))
         self.losses = like.new_zeros(block, runs, examples)
         self.derivatives = like.new_zeros(block, runs, examples, outputs)
         self.bias_block = like.new_zeros(min(steps, BIAS_STEPS) if size else 0, 3, runs, size)

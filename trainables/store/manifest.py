@@ -86,7 +86,7 @@ class Manifest:
     def config(self, run_id: str) -> RunConfig:
         """Return the configuration of one run; raise `BadInput` as `configs`."""
         if run_id not in self._configs:
-            self._configs[run_id] = self._parse(self.runs[self.run_ids.index(run_id)])
+            self._configs[run_id] = self._parse(self.run(run_id))
         return self._configs[run_id]
 
     @functools.cached_property
@@ -124,6 +124,14 @@ class Manifest:
     def run_ids(self) -> list[str]:
         """The ids of the runs, in order."""
         return [run.run_id for run in self.runs]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return {run_id: place for place, run_id in enumerate(self.run_ids)}
+
+    def run(self, run_id: str) -> ManifestRun:
+        """Return the entry of one run."""
+        return self.runs[self._places[run_id]]
 
     @property
     def roles(self) -> tuple[str, ...]:

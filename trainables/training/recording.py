@@ -158,18 +158,22 @@ class Recorder:
     def _add_final(self, running: RunningStack, steps: Tensor, step: int, ends: Ends) -> None:
         """Add the last parameters of the runs that stop, and their rows of `runs`; `steps` `(K,)` are their last."""
         self._add_early_stops(running, steps, ends.stopped)
-        tensors = running.stack.tensors
-        masks = running.stack.masks
+        index = ends.stopped.nonzero().flatten()
+        tensors = _rows_on_cpu(running.stack.tensors, index)
+        masks = _rows_on_cpu(running.stack.masks, index)
+        early = _rows_on_cpu({"has_check": running.early.has_check, **running.early.state}, index)
         path_lengths = running.path_lengths.tolist()
-        for row in ends.stopped.nonzero().flatten().tolist():
+        for place, row in enumerate(index.tolist()):
             config = running.configs[row]
             position = self.position(int(steps[row]))
             status = self._status(config, ends.status(row))
-            self._add_end_statistics(running, row, position, self.timeline.epoch(step) if ends.converged[row] else None)
+            own_early = {name: value[place] for name, value in early.items()}
+            to_target = self.timeline.epoch(step) if ends.converged[row] else None
+            self._add_end_statistics(config.run_id, own_early, position, to_target)
             about = {"run_id": config.run_id, **position}
             about |= {"path_length_from_init": path_lengths[row], "status": status, "stopped": step}
-            own_tensors = {name: value[row] for name, value in tensors.items()}
-            own_masks = {name: value[row] for name, value in masks.items()}
+            own_tensors = {name: value[place] for name, value in tensors.items()}
+            own_masks = {name: value[place] for name, value in masks.items()}
             self.rows.add_final(own_tensors, own_masks, about)
             self.rows.add_run(self.manifest, config, status, position, self.seconds[config.run_id])
 
@@ -189,19 +193,24 @@ class Recorder:
         return self.inherited.get(config.run_id, status)
 
     def _add_end_statistics(
-        self, running: RunningStack, row: int, position: dict[str, Any], to_target: float | None
+        self, run_id: str, early: Mapping[str, Tensor], position: dict[str, Any], to_target: float | None
     ) -> None:
-        """Add what is known of a run only when it has stopped; `to_target`: epochs until its target, if it met that."""
-        ids = [running.configs[row].run_id]
-        early = running.early
+        """Add what is known of a run only when it has stopped.
+
+        Args:
+            run_id: of the run.
+            early: its row of the state of early stopping, and whether it `has_check`.
+            position: the last step.
+            to_target: epochs until its target, if it met that.
+        """
         values = {}
         if to_target is not None:
             values["epochs_to_target"] = torch.tensor([to_target], dtype=torch.float64)
-        if early.has_check[row]:
-            epoch = self.timeline.epoch(int(early.state["step"][row]))
+        if early["has_check"]:
+            epoch = self.timeline.epoch(int(early["step"]))
             values["early_stop_epoch"] = torch.tensor([epoch], dtype=torch.float64)
-            values["early_stop_loss"] = early.state["score"][[row]]
-        self.rows.add_dynamics(ids, **position, values=values)
+            values["early_stop_loss"] = early["score"].unsqueeze(0)
+        self.rows.add_dynamics([run_id], **position, values=values)
 
     def write(self) -> None:
         """Write one part of every table, and the last parameters of the runs that ended in it."""
@@ -209,3 +218,8 @@ class Recorder:
             self._new_files.append(paths.final(self.part, self.files.attempt.name))
         self.rows.write(self.files, self.part)
         self.part += 1
+
+
+def _rows_on_cpu(tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+    """Return some rows of each tensor `(K, ...)`, copied from the device at once."""
+    return {name: value[index.to(value.device)].cpu() for name, value in tensors.items()}

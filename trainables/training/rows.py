@@ -57,7 +57,7 @@ class Rows:
         self, manifest: Manifest, config: RunConfig, status: Status, position: Mapping[str, Any], seconds: float
     ) -> None:
         """Add the row of a run that has ended; `position`: phase, step and epoch of its end."""
-        role = manifest.roles[manifest.run_ids.index(config.run_id)]
+        role = manifest.run(config.run_id).role
         about = {"run_id": config.run_id, "cohort_id": manifest.cohort_id, "role": role, "status": status.value}
         self.runs.append({**about, **position, "seconds": seconds})
 
