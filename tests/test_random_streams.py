@@ -155,3 +155,28 @@ def test_streams_of_neighboring_keys_are_independent():
     numbers = [RandomStream(seed, "init", step).standard_normal(20_000) for seed in (0, 1) for step in (0, 1)]
     correlations = np.corrcoef(numbers)[np.triu_indices(4, 1)]
     assert np.abs(correlations).max() < 4 / np.sqrt(20_000)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "device"])
+def test_a_generator_follows_another_and_skips(on_a_device, kind):
+    make = on_a_device if kind == "device" else functools.partial(StackGenerator, stream="test", epoch=4)
+    whole, follower = make(SEEDS), make([7, 8, 9])
+    whole.uniform(5)
+    follower.follow(whole.pick([1, 2]))
+    blocks = follower.blocks_drawn
+    assert torch.equal(follower.uniform(6)[:2], whole.uniform(6)[1:])
+    whole.uniform(6)
+    follower.skip(follower.blocks_drawn - blocks)
+    assert torch.equal(follower.uniform(6)[:2], whole.uniform(6)[1:])
+
+
+@pytest.mark.slow
+def test_compiled_words_are_those_of_numpy():
+    streams = DeviceStreams([key_of(seed, "test") for seed in SEEDS], "cpu")
+    streams.compile("aot_eager")
+    rows = np.arange(len(SEEDS))
+    for count in (4, 21):
+        found = streams.words(rows, count).numpy().view(np.uint64)
+        start = int(streams.blocks[0]) - -(-count // 4)
+        for seed, own in zip(SEEDS, found, strict=True):
+            assert (np.random.Philox(key=key_of(seed, "test"), counter=start).random_raw(count) == own).all()

@@ -145,6 +145,10 @@ class StackGenerator:
         words = self._streams.host_words(self._rows, 1)
         return random_numbers.seeds(words)[:, 0].tolist()
 
+    def compile(self, backend: str) -> None:
+        """Draw by a program of torch's compiler from now on, where a device draws; see `DeviceStreams.compile`."""
+        self._streams.compile(backend)
+
     def skip(self, blocks: int) -> None:
         """Go on as if every run had drawn so many more blocks of words."""
         self._streams.go_to(self._rows, self._streams.blocks[self._rows] + blocks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,9 @@ class CpuStreams:
         """As `words`."""
         return self.words(rows, count)
 
+    def compile(self, backend: str) -> None:
+        """Do nothing: numpy's words are compiled."""
+
     def go_to(self, rows: Array, blocks: Array) -> None:
         """Continue some streams after so many blocks."""
         self.blocks[rows] = blocks
@@ -92,12 +95,13 @@ class DeviceStreams:
         self._keys = torch.from_numpy(self._host_keys.view(np.int64)).to(device)
         self._counters = torch.zeros(len(keys), dtype=torch.int64, device=device)
         self._places: dict[bytes, slice | Tensor] = {}
+        self._compute: Callable[[Tensor, Tensor, int], Tensor] = tensor_words
 
     def words(self, rows: Array, count: int) -> Tensor:
         """Return the next words of some streams, `(rows, count)` in int64."""
         blocks = whole_blocks(count) // BLOCK
         place = self._place(rows)
-        words = tensor_words(self._keys[place], self._counters[place], blocks)
+        words = self._compute(self._keys[place], self._counters[place], blocks)
         self._advance(rows, blocks)
         return words[:, :count]
 
@@ -110,6 +114,17 @@ class DeviceStreams:
             own[:] = source.random_raw(size)
         self._advance(rows, size // BLOCK)
         return words[:, :count]
+
+    def compile(self, backend: str) -> None:
+        """Compute words by a program of torch's compiler from now on: one operation instead of hundreds.
+
+        Raises:
+            RuntimeError: it cannot be compiled, or its words are others.
+        """
+        compiled = torch.compile(tensor_words, backend=backend)
+        if not torch.equal(compiled(self._keys, self._counters, 3), tensor_words(self._keys, self._counters, 3)):
+            raise RuntimeError("the compiled words of random streams are others than they should be")
+        self._compute = compiled
 
     def go_to(self, rows: Array, blocks: Array) -> None:
         """Continue some streams after so many blocks."""

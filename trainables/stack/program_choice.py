@@ -1,4 +1,4 @@
-"""Choose how a step is repeated on a GPU: eagerly, recorded, or recorded with compiled logits, by short trials."""
+"""Choose how a step is repeated on a GPU: eagerly, recorded, or recorded with compiled parts, by short trials."""
 
 import time
 from dataclasses import replace
@@ -32,7 +32,7 @@ def possible_programs(stack: Stack, choice: KernelChoice, steps: int) -> list[Pr
     if not stack.recordable or (choice.kernel == "loop" and draws):
         return programs
     programs.append("recorded")
-    if stack.network.batched and choice.kernel != "loop" and not draws and steps >= COMPILED_STEPS:
+    if stack.network.batched and choice.kernel != "loop" and steps >= COMPILED_STEPS:
         programs.append("compiled")
     return programs
 

@@ -36,7 +36,7 @@ class Programs:
             stack: the networks.
             batches: theirs.
             kernel: way to compute the logits.
-            program: `eager` steps, steps `recorded` once, or that with logits by torch's compiler (`compiled`). The
+            program: `eager` steps, steps `recorded` once, or that with parts by torch's compiler (`compiled`). The
                 last batch of an epoch, if it is smaller, is trained on eagerly.
             statistics: the place to record each step.
             generator: random numbers of layers and augmentation.

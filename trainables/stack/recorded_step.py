@@ -15,7 +15,7 @@ from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.stack.step_statistics import StepStatistics
 
-#: Compiler of the logits.
+#: Compiler of logits or draws.
 BACKEND = "inductor"
 #: Values of an optimizer's columns for runs that do not use what others of their stack do.
 UNUSED = {"momentum": 0.0, "weight_decay": 0.0, "clip": torch.inf}
@@ -28,7 +28,7 @@ class RecordedStep:
         stack: the networks; not changed.
         batches: some of theirs.
         kernel: way to compute the logits.
-        compiled: compute them by a program of torch's compiler.
+        compiled: use torch's compiler, see `TrainingStep.compile`.
 
     Attributes:
         capacity: the number of networks that the step computes.

@@ -93,9 +93,8 @@ class Stack:
         if "dropout" in self.configs[0].model.shared_fields():
             return None
         rates = [getattr(config.model, "dropout", None) for config in self.configs]
-        if None in rates:
-            return None
-        return rates
+        known = [float(rate) for rate in rates if rate is not None]
+        return known if len(known) == len(rates) else None
 
     def start_phase(self) -> None:
         """Hold masked weights at zero, remember where the phase starts, and empty the optimizer's memory."""

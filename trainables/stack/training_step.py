@@ -34,7 +34,7 @@ class TrainingStep:
         kernel: way to compute the logits.
         mode: of training, with the random numbers of layers and augmentation.
         update_rule: the change of the parameters by the gradient.
-        compiled: the logits by a program of torch's compiler; None without one.
+        compiled: the logits of networks that draw nothing by a program of torch's compiler; None without one.
     """
 
     network: Network
@@ -75,7 +75,11 @@ class TrainingStep:
         return self.update_rule.apply(self.gradient, inputs, labels)
 
     def compile(self, backend: str) -> None:
-        """Compute the logits by a program of torch's compiler from now on; for networks that draw nothing."""
+        """Use torch's compiler from now on: for the logits, or for the draws of networks that draw."""
+        if self.network.draws or self.augment != "none":
+            assert self.mode.draws is not None
+            self.mode.draws.compile(backend)
+            return
         mode = Mode(training=True)
 
         def logits(parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
