@@ -1,23 +1,35 @@
 #!/bin/bash
-# Tries deploy/slurm.sbatch with a real Slurm on this machine: a controller and one node, a sweep in a low partition, and
-# a job in a high one that takes its place. Needs root, Linux, and Debian's packages slurmctld, slurmd and munge.
+# Tries deploy/slurm.sbatch with a real Slurm on this machine: a controller and one node, a sweep in a low partition, a
+# job in a high one that takes its place, and a sweep that takes longer than its job may. Needs root, Linux, and Debian's
+# packages slurmctld, slurmd and munge.
 #
-#   deploy/trials/slurm_on_one_machine.sh VENV SPEC OUT     # VENV: where this project is installed
+#   deploy/trials/slurm_on_one_machine.sh VENV     # where this project is installed; about 10 minutes
 #
 # All of it runs in namespaces of its own, so that it sees, and stops, no other process.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")/..")
 if [ "${1:-}" != inside ]; then
-    exec unshare --pid --fork --kill-child --mount --net --mount-proc "$0" inside "$(realpath "$1")" "$(realpath "$2")" "$(realpath -m "$3")"
+    exec unshare --pid --fork --kill-child --mount --net --mount-proc "$0" inside "$(realpath "$1")"
 fi
-venv=$2 spec=$3 out=$4
+venv=$2
 ip link set lo up
 ip address add 10.9.0.1/32 dev lo   # Slurm resolves no address where there are only those of 127.*
 work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+spec=my-sweep.yaml out=results
 mkdir -p "$work"/{run,state,spool,log,tmp-ray,home} /run/munge /tmp/ray
 mount --bind "$work/tmp-ray" /tmp/ray   # where Ray notes the addresses of its clusters
 export HOME="$work/home" BENEVOLENT_VENV="$venv"
 
+cat > "$work/$spec" <<'SWEEP'
+name: my-sweep
+base:
+  data: {train_size: 400, validation_size: 50, test_size: 100}
+  model: {width: 16, depth: 2}
+  stop: {train_loss: null, max_epochs: 10000}
+seeds: 4
+record: {measures: [parameter_norm], save_every_seconds: 2}
+SWEEP
 cat > "$work/slurm.conf" <<CONF
 ClusterName=trial
 SlurmctldHost=$(hostname)(10.9.0.1)
@@ -54,11 +66,22 @@ slurmd
 until sinfo --noheader --format %T | grep --quiet idle; do sleep 1; done
 sinfo
 
-show() { echo; echo "\$ $*"; "$@"; }
+without_folders() { sed --unbuffered "s#$work/##g; s#$here#deploy#g; s#$venv/bin/##g"; }
+show() { echo; echo "\$ $*" | without_folders; "$@" 2>&1 | without_folders; }
 state() { squeue --noheader --job "$1" --states all --format %T; }
 has_ended() { state "$1" | grep --quiet -E 'FAILED|COMPLETED|TIMEOUT|CANCELLED'; }
+has_restarted() { scontrol show job "$1" | grep --quiet 'Restarts=[1-9]'; }
 has_saved() { ls "$out/$1"/cohorts/*/state/state.safetensors > /dev/null 2>&1; }
-submit() { sbatch --parsable --cpus-per-task="$(nproc --all)" "${@:2}" "$here/slurm.sbatch" "$spec" --out "$out/$1"; }
+submit() {   # folder, options of sbatch --, arguments of bth run
+    local folder=$1 options=()
+    shift
+    while [ "$1" != -- ]; do options+=("$1"); shift; done
+    shift
+    local line=(sbatch --parsable --cpus-per-task="$(nproc --all)" "${options[@]}" "$here/slurm.sbatch" "$spec"
+        --out "$out/$folder" "$@")
+    echo "\$ ${line[*]}" | without_folders >&2
+    "${line[@]}"
+}
 report() {
     until has_ended "$1"; do sleep 2; done
     show scontrol show job "$1" | grep -E '^\$|JobState|Restarts'
@@ -68,7 +91,7 @@ cd "$work"
 
 echo
 echo "A job of a partition with higher priority takes the node:"
-job=$(submit preempted)
+job=$(submit preempted --)
 show squeue --me
 until has_saved preempted || has_ended "$job"; do sleep 1; done
 show sbatch --partition high --cpus-per-task="$(nproc --all)" --job-name urgent --output /dev/null --wrap 'sleep 5'
@@ -76,7 +99,12 @@ for _ in 1 2 3 4; do show squeue --me; sleep 4; done
 report "$job"
 
 echo
-echo "A job comes near its time limit (3 minutes; the signal comes 2 minutes before):"
-report "$(submit limited --time 3)"
+echo "A job comes near its time limit (3 minutes; here the signal comes 140 s before). Its next turn is given an hour:"
+job=$(submit limited --time 3 --signal B:USR1@140 -- --set base.stop.max_epochs=25000)
+until has_restarted "$job" || has_ended "$job"; do sleep 1; done
+show scontrol show job "$job" | grep -E '^\$|JobState|Restarts'
+show scontrol update "JobId=$job" TimeLimit=60
+report "$job"
+show "$venv/bin/bth" status "$out/limited"
 echo
 echo "tokens that are left: $(ls "$HOME/.ray")"
