@@ -2,23 +2,27 @@
 
 import io
 import itertools
+import json
 import os
 import threading
 from collections.abc import Iterator
 
 import in_process
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import ray
 import s3_servers
 from rich.console import Console
+from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator import lease
-from benevolent.orchestrator.cli import results_commands
+from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.lease import held
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import run_sweep
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import object_store, paths, turns
 from benevolent.trainables.store.folder import Folder
@@ -196,11 +200,35 @@ def one_cpu_ray(store, monkeypatch) -> Iterator[None]:
     ray.shutdown()
 
 
-def run(out: str) -> str:
-    """What `bth run` prints."""
-    console = Console(file=io.StringIO(), width=200)
-    assert run_sweep(SweepSpec.parse(SWEEP), out, console).failures == []
-    return console.file.getvalue()
+def bth(*words: str) -> str:
+    """What a command prints."""
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_table_on_a_store_is_judged_and_what_is_said_is_written_there(folder, store, tmp_path, ending):
+    rng = np.random.default_rng(0)
+    luck = rng.normal(size=60)
+    models = pd.DataFrame({"width": np.repeat([8, 16, 32], 20), "norm": luck + 0.1 * rng.normal(size=60)})
+    models["gap"] = models["width"] / 100 + luck
+    if ending == "parquet":
+        folder.write_table("models.parquet", pa.Table.from_pandas(models))
+        models.to_parquet(tmp_path / "models.parquet")
+    else:
+        folder.write("models.csv", models.to_csv(index=False, sep=";").encode())
+        models.to_csv(tmp_path / "models.csv", index=False)
+    options = ["--target", "gap", "--axes", "width"]
+    written = ["--html", f"{folder.uri}/page.html", "--verdicts", f"{folder.uri}/verdicts.json"]
+    store.fate = Faults(refuse_every=5, lose_every=2)
+    printed = bth("judge", f"{folder.uri}/models.{ending}", *options, *written)
+    assert printed.replace(f"report: {folder.uri}/page.html\n", "") == bth(
+        "judge", f"{tmp_path}/models.{ending}", *options
+    )
+    assert b"<html" in folder.read("page.html") and json.loads(folder.read("verdicts.json"))
+    missing = CliRunner().invoke(app, ["judge", f"{folder.uri}/none.{ending}", *options])
+    assert missing.exit_code and f"{folder.uri}/none.{ending}: no such file" in str(missing.exception)
 
 
 def tables(out: str) -> dict[str, pd.DataFrame]:
@@ -211,22 +239,21 @@ def tables(out: str) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.slow
-def test_a_sweep_on_a_store_with_faults_has_the_tables_of_a_local_one_and_resumes(
-    folder, store, one_cpu_ray, tmp_path, capsys
-):
+def test_a_sweep_on_a_store_with_faults_has_the_tables_of_a_local_one_and_resumes(folder, store, one_cpu_ray, tmp_path):
     store.fate = Faults(refuse_every=40, lose_every=20)
     remote, local = folder.uri, str(tmp_path / "local")
-    run(remote)
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(yaml_text.dumps(SWEEP))
+    run = ("run", str(spec), "--out", remote)
+    bth(*run)
     assert store.counts["refuse"] and store.counts["lose"]
     in_process.train_sweep(SweepSpec.parse(SWEEP), local)
     for name, frame in tables(local).items():
         assert len(frame)
         pd.testing.assert_frame_equal(frame, tables(remote)[name], check_exact=True, obj=name)
     assert sorted(folder.names()) == sorted([*Folder(local).names(), "report"])
-    assert "up to date: nothing to train or measure" in run(remote)
-    results_commands.status(remote)
-    assert "limit" in capsys.readouterr().out
-    results_commands.measure(remote, "path_norm")
+    assert "up to date: nothing to train or measure" in bth(*run)
+    assert "limit" in bth("status", remote)
+    bth("measure", remote, "--measures", "path_norm")
     assert set(load_results(remote).measures["name"]) == {"parameter_norm", "path_norm"}
-    results_commands.report(remote, anew=True)
-    assert f"report: {remote}/report/index.html" in capsys.readouterr().out
+    assert f"report: {remote}/report/index.html" in bth("report", remote, "--anew")

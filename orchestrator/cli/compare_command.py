@@ -30,12 +30,10 @@ def compare(
 
     [bold]Example:[/] bth compare results/quickstart results/second-split --html compared.html
     """
-    from pathlib import Path
-
     from benevolent.analysis.judging.comparison import compare_verdicts
     from benevolent.analysis.report.comparison_page import comparison_page
     from benevolent.orchestrator.provenance import command_line
-    from benevolent.trainables.store.folder import Folder
+    from benevolent.trainables.store.single_files import write_file
 
     comparisons = compare_verdicts(_verdicts_of(first), _verdicts_of(second))
     names = _names(first, second)
@@ -43,7 +41,7 @@ def compare(
         _print(names, comparison, None if all_rows else ROWS)
     if html is not None:
         page = comparison_page(names, comparisons, command_line())
-        Folder(Path(html).parent).write(Path(html).name, page.encode())
+        write_file(html, page.encode())
         console.print(f"page: {html}", soft_wrap=True, markup=False)
 
 

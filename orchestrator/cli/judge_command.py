@@ -75,7 +75,7 @@ def judge(
     from benevolent.analysis.table_files import read_table
     from benevolent.orchestrator.provenance import command_line
     from benevolent.orchestrator.reporting import report_on_table
-    from benevolent.trainables.store.folder import Folder
+    from benevolent.trainables.store.single_files import write_file
 
     predictor_names = parse_names(predictors, "--predictors") if predictors is not None else None
     axis_names = parse_names(axes, "--axes")
@@ -106,10 +106,9 @@ def judge(
             independent_seeds=independent_seeds,
         )
         page = report_on_table(Path(table).name, given.runs_of_a_sweep, given.axes, verdicts, command_line())
-        Folder(Path(html).parent).write(Path(html).name, page)
+        write_file(html, page)
     if verdicts_file is not None:
-        data = verdicts_json([verdicts])
-        Folder(Path(verdicts_file).parent).write(Path(verdicts_file).name, data)
+        write_file(verdicts_file, verdicts_json([verdicts]))
     print_verdict_table(verdicts, None if all_rows else ROWS, "--all, which also prints the rule,")
     if verdicts.left_out:
         console.print(f"{verdicts.left_out_heading}:")
