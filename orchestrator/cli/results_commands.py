@@ -67,7 +67,7 @@ def _print_holder(folder: "Folder") -> None:
 
 def _count_runs(results: "Results") -> "Iterator[tuple[str, str, int]]":
     """Yield role, status and number of runs; the role is that of the last plan, which may not want a run any more."""
-    runs = results.runs
+    runs = results.cohorts.runs()  # without the outcomes, which `results.runs` reads too
     if runs.empty:
         return
     planned = results.planned

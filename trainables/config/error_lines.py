@@ -126,7 +126,11 @@ def _expected_words(given: Any, words: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> list[str]:
-    """Return the words in quotes in a text, or the numbers that stand there without any."""
+    """Return the words in quotes in a text, or the numbers in it if there are none.
+
+    >>> _quoted("'a' or 'b'"), _quoted("8, 14 or 20")
+    (['a', 'b'], ['8', '14', '20'])
+    """
     return re.findall(r"'([^']+)'", text) or re.findall(r"[-+.\w]*\d", text)
 
 
