@@ -122,8 +122,13 @@ def measure_stack(
     true_labels: Tensor | None = None,
     masks: Mapping[str, Tensor] | None = None,
     on_start: Callable[[MeasureStart], None] | None = None,
+    alone: bool = False,
 ) -> pd.DataFrame:
     """Compute measures of every network of a stack, within a `time_budget` if there is one.
+
+    A network that is left over at the end of a stack, or the only one, is computed twice at once instead of alone,
+    which rounds otherwise. So on a CPU values are the same to the last bit in any stack, but where products of matrices
+    round by their place in memory, as those of some odd sizes do.
 
     Args:
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
@@ -140,6 +145,7 @@ def measure_stack(
         masks: `name -> (K, ...)`, 0 for pruned weights and 1 for the others; without a mask nothing is pruned, not even
             a weight that is exactly zero.
         on_start: called at the beginning of each measure that is computed for one network alone.
+        alone: compute each network alone.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -160,18 +166,18 @@ def measure_stack(
         stack = NetworkStack.build(
             network, parameters, initial, splits, buffers, loss, margin, true_labels, masks, tried
         )
-        return _measure(stack, chosen, on_start)
+        return _measure(stack, chosen, on_start, alone)
 
 
 def _measure(
-    stack: NetworkStack, chosen: Sequence[Measure], on_start: Callable[[MeasureStart], None] | None
+    stack: NetworkStack, chosen: Sequence[Measure], on_start: Callable[[MeasureStart], None] | None, alone: bool
 ) -> pd.DataFrame:
     """Return the table of a stack, see `measure_stack`."""
     first_network = stack.measured_network(stack.tensors_at(0))
     reasons = {measure.name: measure.why_not_applicable(first_network) for measure in chosen}
     applicable = [measure for measure in chosen if reasons[measure.name] is None]
     finite = stack.finite
-    results = _StackResults(stack, applicable, on_start)
+    results = _StackResults(stack, applicable, on_start, alone)
     results.measure([position for position in range(len(stack)) if finite[position]])
     rows = []
     for position in range(len(stack)):
@@ -191,24 +197,31 @@ class _StackResults:
     """Results of measures of a stack by (position, measure), found chunk by chunk."""
 
     def __init__(
-        self, stack: NetworkStack, measures: Sequence[Measure], on_start: Callable[[MeasureStart], None] | None
+        self,
+        stack: NetworkStack,
+        measures: Sequence[Measure],
+        on_start: Callable[[MeasureStart], None] | None,
+        alone: bool,
     ) -> None:
         self.stack = stack
         self.measures = measures
         self.on_start = on_start
         self.found: dict[tuple[int, str], Result] = {}
+        train = stack.inputs["train"]
+        limit = CHUNK.get(train.stored.device.type, CHUNK["cuda"])
+        fitting = limit // (stack.architecture.activations * train.examples)
+        self.chunk = 1 if alone else max(1, fitting)
         self.mapped = [measure for measure in measures if measure.mapped]
 
     def measure(self, positions: Sequence[int]) -> None:
         """Measure the networks at some positions."""
-        train = self.stack.inputs["train"]
-        limit = CHUNK.get(train.stored.device.type, CHUNK["cuda"])
-        size = max(1, limit // (self.stack.architecture.activations * train.examples))
-        for start in range(0, len(positions), size):
-            self._measure_chunk(list(positions[start : start + size]))
+        for start in range(0, len(positions), self.chunk):
+            self._measure_chunk(list(positions[start : start + self.chunk]))
 
     def _measure_chunk(self, positions: list[int]) -> None:
-        mapped = self._evaluate_mapped(positions) if len(positions) > 1 else Evaluation()
+        mapped = Evaluation()
+        if self.chunk > 1:
+            mapped = self._evaluate_mapped(positions if len(positions) > 1 else positions * 2)
         computed_alone: set[str] = set()
         for place, position in enumerate(positions):
             values = {name: value[place].cpu() for name, value in mapped.values.items()}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benevolent.analysis.measures.limits import LANCZOS_BUDGET, LANCZOS_TOLERANCE
 from benevolent.analysis.measures.rng import normal
@@ -92,7 +93,7 @@ def three_term_lanczos(
     for _ in range(steps):
         check_time()
         image = product(vector) - length * before
-        share = torch.linalg.vecdot(image, vector)
+        share = inner_product(image, vector)
         image = image - share.unsqueeze(-1) * vector
         diagonal.append(share)
         off_diagonal.append(image.norm(dim=-1))
@@ -136,15 +137,27 @@ def _iterate(
     for _ in range(min(steps, start.shape[-1])):
         check_time()
         image = product(basis[-1])
-        diagonal.append(torch.linalg.vecdot(image, basis[-1]))
+        diagonal.append(inner_product(image, basis[-1]))
         vectors = torch.stack(basis, -2)
         for _ in range(2):  # twice is enough to be orthogonal to rounding (Parlett 1998)
-            share = vectors @ image.unsqueeze(-1)
-            image = image - (share.mT @ vectors).squeeze(-2)
+            share = inner_product(vectors, image.unsqueeze(-2))
+            image = image - (share.unsqueeze(-1) * vectors).sum(-2)
         off_diagonal.append(image.norm(dim=-1))
         yield diagonal, off_diagonal
         length = off_diagonal[-1].clamp(min=tiny)
         basis.append(image / length.unsqueeze(-1))
+
+
+def inner_product(first: Tensor, second: Tensor) -> Tensor:
+    """Return the inner products `(...)` of vectors `(..., P)`.
+
+    Those of a BLAS are rounded in an order that depends on where a vector lies in memory, and so on its place in a
+    stack.
+
+    >>> inner_product(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])).item()
+    11.0
+    """
+    return (first * second).sum(-1)
 
 
 def start_vector(like: Tensor) -> Tensor:
@@ -178,7 +191,8 @@ def eigenvalues(matrix: Tensor) -> Tensor:
     """
     finite = matrix.isfinite().all(-1).all(-1)
     finite_matrix = matrix.where(finite[..., None, None], 0)
-    values = torch.linalg.eigvalsh(finite_matrix)
+    padded, added = _aligned(finite_matrix)
+    values = torch.linalg.eigvalsh(padded)[..., added:]
     return values.where(finite[..., None], torch.nan)
 
 
@@ -190,5 +204,23 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """
     finite = matrix.isfinite().all(-1).all(-1)
     finite_matrix = matrix.where(finite[..., None, None], 0)
-    values, vectors = torch.linalg.eigh(finite_matrix)
-    return values.where(finite[..., None], torch.nan), vectors
+    padded, added = _aligned(finite_matrix)
+    values, vectors = torch.linalg.eigh(padded)
+    size = matrix.shape[-1]
+    return values[..., added:].where(finite[..., None], torch.nan), vectors[..., :size, added:]
+
+
+def _aligned(matrix: Tensor) -> tuple[Tensor, int]:
+    """Return symmetric matrices with some rows added, whose eigenvalues are below all others, and their number.
+
+    The rounding of LAPACK depends on where in memory a matrix begins, so on its place in a stack. With a multiple of
+    four rows, each of a stack begins at a multiple of 64 bytes.
+    """
+    size = matrix.shape[-1]
+    added = -size % 4
+    if not added:
+        return matrix, 0
+    below = -2 * matrix.abs().sum(-1).amax(-1)
+    is_added = torch.arange(size + added, device=matrix.device) >= size
+    padded = functional.pad(matrix, (0, added, 0, added))
+    return padded + torch.diag(is_added.to(below.dtype)) * below[..., None, None], added

@@ -65,6 +65,8 @@ def _first_singular_value(network: MeasuredNetwork, place: int) -> Tensor:
     if weight_name is None:  # the identity
         return torch.ones((), dtype=torch.float64)
     weight = network.parameters[weight_name].double()
+    if place == 0 and weight.shape[0] > weight.shape[1]:
+        return weight.new_zeros(())
     return eigenvalues(weight @ weight.mT)[place].clamp(min=0).sqrt()
 
 

@@ -69,7 +69,7 @@ def loss_sensitivity_gini(network: MeasuredNetwork) -> Tensor:
     ordered = sensitivities.sort().values
     count = len(ordered)
     ranks = torch.arange(1, count + 1, dtype=ordered.dtype, device=ordered.device)
-    return 2 * (ranks @ ordered) / (count * ordered.sum()) - (count + 1) / count
+    return 2 * (ranks * ordered).sum() / (count * ordered.sum()) - (count + 1) / count
 
 
 def _usual_sensitivities(network: MeasuredNetwork) -> Tensor:

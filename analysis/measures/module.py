@@ -130,6 +130,7 @@ def measure_network(
             true_labels=true_labels,
             masks=masks,
             on_start=on_start,
+            alone=True,
         )
     for row in table.dropna(subset="traceback").itertuples():
         logger.error("measure %s: %s", row.name, row.traceback)

@@ -184,8 +184,9 @@ def _picked(tensors: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
 def _rows_measured_together(inputs: Iterable[data.Inputs], about: Mapping[str, Any]) -> list[Tensor]:
     """Return the rows of runs that read the same inputs on all splits and stopped at the same step, in order.
 
-    The last digit of a measure may depend on the networks that are measured together. Runs that stop at the same step
-    are always in one file; those that stop at different steps are in one or in two, depending on the time they took.
+    The last digit of a measure may depend on the networks that are measured together, where products of matrices round
+    by their place in memory. Runs that stop at the same step are always in one file; those that stop at different steps
+    are in one or in two, depending on the time they took.
     """
     stops = list(zip(about["phase"], about.get("stopped", about["step"]), strict=True))
     numbers = {stop: number for number, stop in enumerate(sorted(set(stops)))}
