@@ -27,14 +27,13 @@ from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.program_choice import choose_program
 from benevolent.trainables.stack.stack import Stack
 
-#: Largest number of activations in a step (networks x examples x values) of convolutional networks in one stack on a
-#: CPU: STACKED_VALUES for networks of up to LARGE_VALUES each, STACKED_LARGE_VALUES for larger ones, whose stacks leave
-#: the cache between forward and backward pass. Measured with 32 MB of third-level cache (`benchmarks/kernels.py
-#: --candidates`) relative to a serial loop: eight networks of 0.3 to 1.4 million at once took 0.4 to 1.0 of its time;
-#: with 1.8 million two at once took 0.90, one 1.08, eight 0.99; with 2.6 million one took 0.96, two 1.06, eight 1.21.
-STACKED_VALUES = 2**24
-LARGE_VALUES = 3 * 2**19
-STACKED_LARGE_VALUES = 2**22
+#: Largest number of activations (networks x examples x values) and parameters in a step of convolutional networks in
+#: one stack on a CPU: as many as its cache holds between forward and backward pass (32 MB where it was measured).
+#: Larger stacks are not faster; two networks that have more than that together are slower than one at once
+#: (`benchmarks/kernels.py --candidates`).
+STACKED_VALUES = 2**23
+#: Channels that a processor computes at once, in convolutions of several networks with separate channels.
+LANES = 8
 #: Part of a trial's memory that a step may fill: data, parameters and their copies need the rest.
 SHARE = 0.5
 #: Candidates are timed on a GPU for this many seconds, or this part of the training, whichever is longer.
@@ -145,16 +144,14 @@ def _size_by_rule(trial: "Trial", largest: int) -> int:
     network = trial.stack.network
     if not network.convolves:
         return largest
-    values = trial.batch_size * network.activations(trial.inputs.shape)
-    limit = STACKED_VALUES if values <= LARGE_VALUES else STACKED_LARGE_VALUES
-    return min(largest, max(1, limit // values))
+    values = trial.batch_size * network.activations(trial.inputs.shape) + network.size
+    return min(largest, max(1, STACKED_VALUES // values))
 
 
 def _kernel_by_rule(trial: "Trial", size: int) -> Kernel:
     network = trial.stack.network
     if network.batched and network.convolves:
-        alone_by_loop = size == 1 and _slow_channels_last(network.module)
-        return "loop" if alone_by_loop else "channels_last"
+        return "batched" if size > 1 and _fills_lanes_by_eights(network.module) else "channels_last"
     if network.batched:
         return "batched"
     if network.convolves or size == 1:  # vmap over one network takes twice the time of a plain module
@@ -162,13 +159,24 @@ def _kernel_by_rule(trial: "Trial", size: int) -> Kernel:
     return network.kernels[0]
 
 
-def _slow_channels_last(module: nn.Module) -> bool:
-    """Return True if a layer between the convolutions of one network is slow with channels last in memory.
+def _fills_lanes_by_eights(module: nn.Module) -> bool:
+    """Return True if convolutions are faster with the numbers of a channel adjacent in memory.
 
-    One network at once, relative to a serial loop of plain modules (`benchmarks/kernels.py`): ResNet-56 took 1.13 to
-    1.19, others 1.2 to 1.6; our loop took 1.02 to 1.06. Without such layers it was 0.86 to 0.94, and 1.07 for our loop.
+    With AVX-512, oneDNN computes 16 channels at once where those of a pixel are adjacent, and 8 in convolutions of
+    several networks otherwise: with 24 channels a quarter of the former is wasted. Convolutions with strides, and those
+    of other sizes, take longer that way, as do BatchNorm and max-pooling.
     """
-    return any(layer_type(layer).slow_channels_last for layer in module.modules())
+    layers = list(module.modules())
+    if any(layer_type(layer).slow_channels_first for layer in layers):
+        return False
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    return len(convolutions) > 1 and all(_fills_by_eights(layer) for layer in convolutions[1:])
+
+
+def _fills_by_eights(layer: nn.Conv2d) -> bool:
+    widths = (layer.in_channels, layer.out_channels)
+    odd_eights = all(width % (2 * LANES) == LANES for width in widths)
+    return odd_eights and layer.stride == (1, 1) and layer.groups == 1
 
 
 def fastest(trial: "Trial", candidates: list[KernelChoice], steps: int) -> KernelChoice:

@@ -43,7 +43,7 @@ class LayerType:
         homogeneous: f(a x) = a f(x) for all a > 0, leaving a bias out.
         affine_given_relus: affine in its inputs, in eval mode, once it is known which ReLUs are on.
         random: draws random numbers in training.
-        slow_channels_last: slow, in one convolutional network on a CPU, with the channels last in memory.
+        slow_channels_first: slow on a CPU unless the channels of a pixel are adjacent in memory.
         absorbs_batch_norm: a BatchNorm layer that follows can be folded into the weights.
         paths: how sums over paths run through the layer (see `path_sums`); None: not known.
     """
@@ -57,7 +57,7 @@ class LayerType:
     homogeneous: bool = False
     affine_given_relus: bool = False
     random: bool = False
-    slow_channels_last: bool = False
+    slow_channels_first: bool = False
     absorbs_batch_norm: bool = False
     paths: PathRule | None = None
 
@@ -88,7 +88,7 @@ _LINEAR = LayerType(homogeneous=True, affine_given_relus=True, absorbs_batch_nor
 #: Layers that paths pass through unchanged.
 _UNCHANGED = LayerType(homogeneous=True, affine_given_relus=True, paths=path_sums.UNCHANGED)
 #: Means over pixels.
-_MEAN = LayerType(batched=layers.channelwise, homogeneous=True, affine_given_relus=True, slow_channels_last=True)
+_MEAN = LayerType(batched=layers.channelwise, homogeneous=True, affine_given_relus=True)
 #: Matrices.
 _MATRIX = replace(
     _LINEAR,
@@ -117,7 +117,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     RandomFeatures: LayerType(batched=layers.random_features, stored_weights=True),
     # Normalization and randomness.
     nn.BatchNorm1d: _BATCH_NORM,
-    nn.BatchNorm2d: replace(_BATCH_NORM, slow_channels_last=True),
+    nn.BatchNorm2d: replace(_BATCH_NORM, slow_channels_first=True),
     nn.LocalResponseNorm: LayerType(batched=layers.local_response_norm),
     nn.Dropout: replace(_UNCHANGED, batched=layers.dropout, random=True),
     Noise: replace(_UNCHANGED, batched=layers.noise, random=True),
@@ -132,7 +132,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
         batched=layers.channelwise,
         settings_batched=_returns_maxima_only,
         homogeneous=True,
-        slow_channels_last=True,
+        slow_channels_first=True,
         paths=path_sums.MAX_POOLED,
     ),
     nn.AvgPool2d: replace(_MEAN, paths=path_sums.MEAN_POOLED),
@@ -142,7 +142,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     nn.Flatten: replace(_UNCHANGED, batched=layers.flatten, settings_batched=_flattens_everything),
     nn.Unflatten: replace(_UNCHANGED, batched=layers.samplewise, settings_batched=_unflattens_features),
     nn.ZeroPad2d: replace(_UNCHANGED, batched=layers.channelwise),
-    ZeroPadShortcut: replace(_UNCHANGED, batched=layers.elementwise),
+    ZeroPadShortcut: replace(_UNCHANGED, batched=layers.strided),
 }
 
 Children = Mapping[str, Callable[[Tensor], Tensor]]
@@ -154,7 +154,10 @@ def _add_shortcut(children: Children, inputs: Tensor) -> Tensor:
 
 def _join_channels(children: Children, inputs: Tensor) -> Tensor:
     outputs = [child(inputs) for child in children.values()]
-    return torch.cat(outputs, 2)
+    if outputs[0].dim() != 5 or outputs[0].is_contiguous():
+        return torch.cat(outputs, 2)
+    channels_last = [one.permute(1, 3, 4, 0, 2) for one in outputs]
+    return torch.cat(channels_last, 4).permute(3, 0, 4, 1, 2)
 
 
 #: Modules made of other modules besides `nn.Sequential`: the outputs `(K, N, ...)` that they compute by their children.

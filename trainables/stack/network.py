@@ -262,7 +262,12 @@ class Network:
 
 def _row(tensors: Tensors, row: int) -> dict[str, Tensor]:
     """Return the tensors of one network."""
-    return {name: value[row] for name, value in tensors.items()}
+    return {name: _item(value, row) for name, value in tensors.items()}
+
+
+def _item(value: Tensor, row: int) -> Tensor:
+    """Return one row. A gradient of the only row is not copied into zeros, as that of a selected row is."""
+    return value.squeeze(0) if len(value) == 1 else value[row]
 
 
 def _set_rates(layers: list[nn.Dropout], rates: list[float]) -> None:

@@ -52,9 +52,8 @@ class ParameterLayout:
         """Return the tensor `(K, *shape)` of one stored form."""
         shape = self.shapes[name]
         if len(shape) == 2:
-            return view[:, :, : shape[0]].transpose(1, 2)
-        numbers = view[:, : shape.numel()]
-        return numbers.view(len(view), *shape)
+            return _without_gap(view, shape[0]).transpose(1, 2)
+        return _without_gap(view, shape.numel()).view(len(view), *shape)
 
     def rows(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Return rows `(K, width)` of tensors `(K, *shape)`: the inverse of `named` and `views`."""
@@ -90,6 +89,11 @@ def _stored(shape: torch.Size) -> tuple[int, ...]:
     if len(shape) == 2:
         return shape[1], _aligned(shape[0])
     return (_aligned(shape.numel()),)
+
+
+def _without_gap(view: Tensor, numbers: int) -> Tensor:
+    """Return the first numbers of the last axis: where these are all, the view itself, whose gradient is not copied."""
+    return view if view.shape[-1] == numbers else view[..., :numbers]
 
 
 def _aligned(numbers: int) -> int:
