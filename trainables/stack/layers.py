@@ -108,12 +108,12 @@ def _output_side(layer: nn.Conv2d, axis: int, side: int) -> int:
 
 
 def with_layout_kept(inputs: Tensor) -> Tensor:
-    """Return the inputs; their gradient will be laid out in memory as they are.
+    """Return the inputs; on a CPU their gradient will be laid out in memory as they are.
 
     The layers before read both at once: with the channels last in one of them only, ReLU and BatchNorm take 5 to 40
-    times as long in the backward pass.
+    times as long in the backward pass. A compiler chooses layouts by itself.
     """
-    if not inputs.requires_grad:
+    if not inputs.requires_grad or inputs.device.type != "cpu" or torch.compiler.is_compiling():
         return inputs
     strides = inputs.stride()
     own = inputs.view_as(inputs)  # gradients of several uses are added up after they are laid out
