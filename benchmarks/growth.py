@@ -8,6 +8,8 @@ faster than the sweep. The print of a run that was stopped early is kept in `res
 
     python benchmarks/growth.py                      # all
     python benchmarks/growth.py runs --largest 1920
+    python benchmarks/growth.py cohorts --smallest 2048    # one size: how far the driver's loop falls behind with
+                                                           # as many is printed by simulated_cluster.py --cohorts 32
 """
 
 import argparse
@@ -149,9 +151,9 @@ def costs_of(growth: str, size: int) -> dict[str, float]:
     return columns
 
 
-def sizes_of(growth: Growth, largest: int | None) -> Iterator[int]:
+def sizes_of(growth: Growth, smallest: int | None, largest: int | None) -> Iterator[int]:
     """Yield the sizes, each twice the one before."""
-    size = growth.smallest
+    size = smallest or growth.smallest
     while size <= min(growth.largest, largest or growth.largest):
         yield size
         size *= 2
@@ -163,9 +165,9 @@ def slope(sizes: list[int], costs: list[float]) -> float:
     return float(np.polyfit(np.log(sizes[half:]), np.log(costs[half:]), 1)[0])
 
 
-def print_growth(name: str, largest: int | None) -> None:
+def print_growth(name: str, smallest: int | None, largest: int | None) -> None:
     """Print the costs of every size, and their slopes."""
-    sizes = list(sizes_of(GROWTHS[name], largest))
+    sizes = list(sizes_of(GROWTHS[name], smallest, largest))
     table: list[dict[str, float]] = []
     for size in sizes:
         table.append(costs_of(name, size))
@@ -193,6 +195,7 @@ def main() -> None:
     """Print all growths, or those that are named; with `--stage`, be the process of one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("growth", nargs="*", choices=[*GROWTHS, []], default=[])
+    parser.add_argument("--smallest", type=int, help="begin with this size")
     parser.add_argument("--largest", type=int, help="stop at this size")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
@@ -204,7 +207,7 @@ def main() -> None:
         return
     print(processor(), flush=True)
     for name in arguments.growth or GROWTHS:
-        print_growth(name, arguments.largest)
+        print_growth(name, arguments.smallest, arguments.largest)
 
 
 if __name__ == "__main__":
