@@ -338,6 +338,7 @@ def test_a_value_of_the_base_that_an_axis_replaces_is_checked_too(base, field, v
     assert SweepSpec.parse({"name": "small", "base": vgg, "grid": {"model.depth": [11, 13]}}).axes.size == 2
     with pytest.raises(BadInput, match="model.depth = 3: expected 5, 7, 9, 11, 13, 16 or 19"):
         RunConfig.parse(vgg)
+    assert SweepSpec.parse({"name": "small", "base": {"init": None}, "grid": {"init.scale": [1, 2]}}).axes.size == 2
     allowed = {"model": {"width": 8}, "init": {"scale": 0.5}, "optimizer": {"batch_size": "full"}}
     grid = {"model.width": [16, 32], "init.scale": [1, 2], "optimizer.batch_size": [8, 16]}
     assert SweepSpec.parse({"name": "small", "base": allowed, "grid": grid}).axes.size == 8

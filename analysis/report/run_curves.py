@@ -47,6 +47,7 @@ def page_curves(curves: pd.DataFrame, run_ids: list[str], points: int) -> dict[s
         epochs, and one list of losses for each split (null where nothing was recorded).
     """
     drawn: list[list[Any]] = [[] for _ in run_ids]
+    curves = curves[curves["run_id"].isin(run_ids)] if len(curves) else curves
     if curves.empty or points < 2:
         return {"phases": [], "splits": list(SPLITS), "runs": drawn}
     phases = list(dict.fromkeys(curves["phase"]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benevolent.analysis.figures import format_value
+from benevolent.analysis.figures import MANY_POINTS, format_value
 from benevolent.analysis.formatting import MISSING, in_words, status_text
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.content import Report
@@ -18,6 +18,8 @@ from benevolent.trainables.store import paths
 MOST_BYTES = 2_000_000
 #: Records of each phase that a curve keeps, and whether predictors are kept: the first that fits the bound is taken.
 LEVELS = ((64, True), (16, True), (8, True), (8, False), (0, False))
+#: Runs from which the bytes of all are estimated, about.
+SAMPLED = 200
 #: Name of the table of curves among `tables/*.csv`, and of that of runs.
 CURVES = "curves"
 RUNS = "runs"
@@ -61,18 +63,34 @@ def run_views(report: Report, most_bytes: int = MOST_BYTES) -> RunViews | None:
         return None
     columns = run_columns(report, table)
     curves = run_curves(report.dynamics, report.outcomes)
-    data = ""
-    for points, with_predictors in LEVELS:
-        data = _encoded(report, table, columns, curves, points, with_predictors)
-        if len(data) <= most_bytes:
+    level = LEVELS[-1]
+    for level in LEVELS:
+        if _estimated_bytes(report, table, columns, curves, *level) <= most_bytes:
             break
+    points, with_predictors = level
+    data = _encoded(report, table, columns, curves, points, with_predictors)
     shown = table
     while len(data) > most_bytes and len(shown) > 1:
         shown = shown.head(max(1, int(0.9 * len(shown) * most_bytes / len(data))))
         data = _encoded(report, shown, columns, curves, points, with_predictors)
     tables = {RUNS: table, CURVES: curves} if report.from_sweep else {}
-    left_out = _left_out(curves, points, with_predictors, len(table) - len(shown), report.from_sweep)
+    left_out = _left_out(curves, points, with_predictors, len(table), len(shown), report.from_sweep)
     return RunViews(data, len(shown), _example(table, columns), left_out, tables)
+
+
+def _estimated_bytes(
+    report: Report,
+    table: pd.DataFrame,
+    columns: RunColumns,
+    curves: pd.DataFrame,
+    points: int,
+    with_predictors: bool,
+) -> float:
+    """Return about how many bytes the data of all runs take, from some of them, spread evenly."""
+    some = table.iloc[:: max(1, len(table) // SAMPLED)]
+    of_none = len(_encoded(report, table.head(0), columns, curves, points, with_predictors))
+    of_some = len(_encoded(report, some, columns, curves, points, with_predictors))
+    return of_none + (of_some - of_none) * len(table) / len(some)
 
 
 def _all_runs(report: Report) -> pd.DataFrame:
@@ -153,12 +171,14 @@ def _decisions(verdicts: Verdicts) -> dict[str, str]:
     return {verdict.predictor: f"{verdict.mark} {verdict.label}".strip() for verdict in verdicts}
 
 
-def _left_out(curves: pd.DataFrame, points: int, with_predictors: bool, hidden: int, from_sweep: bool) -> str:
+def _left_out(curves: pd.DataFrame, points: int, with_predictors: bool, runs: int, shown: int, from_sweep: bool) -> str:
     """Return sentences on what the page does not hold, and where it is."""
     sentences = []
+    if runs > MANY_POINTS:
+        sentences.append(f"Points of figures with more than {MANY_POINTS:,} of them lead to no view.")
     beside = f"{paths.CSV_TABLES}/{RUNS}.csv" if from_sweep else "the table itself"
-    if hidden:
-        sentences.append(f"{hidden:,} more runs are only in {beside}.")
+    if runs > shown:
+        sentences.append(f"{runs - shown:,} more runs are only in {beside}.")
     if not with_predictors:
         sentences.append(f"The predictors of each run are only in {beside}.")
     longest = 0 if curves.empty else curves.groupby(["run_id", "phase"])["step"].nunique().max()

@@ -13,7 +13,7 @@ def check_replaced(axes: Axes) -> None:
     Raises:
         BadInput: the field does not take the value.
 
-    >>> from benevolent.orchestrator.spec.axes import Axis
+    >>>     from benevolent.orchestrator.spec.axes import Axis
     >>> axis = Axis("grid", ({"init.scale": 1.0}, {"init.scale": 2.0}))
     >>> check_replaced(Axes({"init": {"scale": "he"}}, [axis]))
     Traceback (most recent call last):
@@ -24,7 +24,7 @@ def check_replaced(axes: Axes) -> None:
         section = section_of(field)
         values = axes.base.get(section)
         name = field.removeprefix(f"{section}.")
-        if section not in axes.base or (name != section and name not in values):
+        if values is None or (name != section and name not in values):
             continue
         if name == section or name == "family" and values[name] not in MODEL_CONFIGS:
             _check_whole(section, values)
