@@ -58,6 +58,22 @@ def test_recorded_steps_are_eager_steps(cohort, case):
         assert left.value.to_numpy() == pytest.approx(right.value.to_numpy(), rel=0 if exact else 1e-3, nan_ok=True)
 
 
+def test_recorded_steps_go_on_from_a_saved_state_within_an_epoch(cohort):
+    whole = trained(cohort, "a", {"optimizer": {"name": "adam", "lr": 0.01, "batch_size": 30}}, "eager")
+    parted = cohort("b", [config.model_dump(mode="json") for config in whole.configs])
+    parted.files.folder.write_json("stacks.json", {"kernel": "batched", "size": 3, "program": "recorded"})
+    for _ in range(3):
+        training = parted.start(save_every_seconds=0)
+        for _ in range(2):
+            training.advance(0)
+    assert training.running.batches is not None  # some steps of an epoch are made
+    assert parted.start().advance(1e9).done
+    for run_id, values in whole.final().items():
+        assert all(torch.equal(parted.final()[run_id][name], value) for name, value in values.items())
+    left, right = parted.table("dynamics"), whole.table("dynamics")
+    assert left.value.to_numpy() == pytest.approx(right.value.to_numpy(), rel=0, nan_ok=True)
+
+
 def test_pruned_weights_stay_zero_in_recorded_steps():
     parameters = []
     for program in ("eager", "recorded"):

@@ -47,6 +47,7 @@ class Stack:
         self.configs = list(configs)
         self.state = state
         self.projections = {} if projections is None else projections
+        self._optimizers: dict[int, Sgd] = {}  # of the epoch that was asked for last
 
     @property
     def subspaces(self) -> Subspaces | None:
@@ -131,8 +132,10 @@ class Stack:
 
     def optimizer(self, epoch: int) -> Sgd:
         """Return the optimizer of all runs in an epoch of the phase; its memory is in `state`."""
-        kind = OPTIMIZERS[self.configs[0].optimizer.name]
-        return kind(self.configs, self.state.parameters, epoch)
+        if epoch not in self._optimizers:
+            kind = OPTIMIZERS[self.configs[0].optimizer.name]
+            self._optimizers = {epoch: kind(self.configs, self.state.parameters, epoch)}
+        return self._optimizers[epoch]
 
     def train(self, batches: Batches, kernel: Kernel, statistics: StepStatistics, generator: StackGenerator) -> None:
         """Train every network for one step on each batch.
