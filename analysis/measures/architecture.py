@@ -34,6 +34,7 @@ class Architecture:
         classes: the number of logits.
         first_on_inputs: True if the first layer with parameters was called on the inputs themselves.
         relu_functions: True if ReLUs are called as functions, not only as layers `nn.ReLU`.
+        folds: True if BatchNorm has been folded into the layers, whose parameters are others than the network's then.
         doubt: the reason why the layers are not believed to be the network; None if they are.
         mixes_examples: True if an output depends on the other examples of a batch.
         derivatives: the reasons why some are missing or wrong; no reasons where they were not tried.
@@ -47,6 +48,7 @@ class Architecture:
     classes: int
     first_on_inputs: bool
     relu_functions: bool = False
+    folds: bool = False
     doubt: str | None = None
     mixes_examples: bool = False
     derivatives: Derivatives = Derivatives()

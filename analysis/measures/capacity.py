@@ -13,10 +13,10 @@ from torch import Tensor
 
 from benevolent.analysis.measures.distances import frobenius_distances
 from benevolent.analysis.measures.margins import margin_p10
-from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.norms import (
     frobenius_norms,
+    kernel_norm,
     log_frobenius_product,
     log_spectral_product,
 )
@@ -26,7 +26,7 @@ from benevolent.analysis.measures.path_norm import path_norm
 @computed_once
 def kernel_norms(network: MeasuredNetwork) -> Tensor:
     """Return the largest singular values `(L,)` of the weights as matrices, kernels of convolutions reshaped."""
-    return torch.stack([matrix_norm(matrix) for matrix in network.matrices])
+    return torch.stack([kernel_norm(network, place) for place in range(len(network.architecture.weights))])
 
 
 def _log_margin(network: MeasuredNetwork) -> Tensor:

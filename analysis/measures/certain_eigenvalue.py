@@ -11,17 +11,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.lanczos import (
-    VMAPPED_BUDGET,
-    eigenvalues,
-    is_checked,
-    three_term_lanczos,
-    tridiagonal_matrix,
-)
+from benevolent.analysis.measures.lanczos import VMAPPED_BUDGET, eigenvalues, tridiagonal_matrix
 from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.three_term_lanczos import is_checked, three_term_lanczos
 
 #: Random start vectors. Each has to be enough by itself, so that the value is wrong only if all are unlucky.
 STARTS = 2
+#: A look at the eigenvalues takes as long as a product or more, so that these are about a sixth of the steps apart.
+CHECKED = 6
 #: Probability that one of them is unlucky: 1e-6 for all.
 UNLUCKY = 1e-3
 
@@ -62,7 +59,7 @@ def certain_eigenvalue(
     """
     found = starts.new_full((), torch.nan, dtype=torch.float64)
     for diagonal, off_diagonal in three_term_lanczos(product, starts, VMAPPED_BUDGET if vmapped else budget):
-        if not is_checked(len(diagonal)):
+        if not is_checked(len(diagonal), CHECKED):
             continue
         values = eigenvalues(tridiagonal_matrix(diagonal, off_diagonal[:-1]))
         largest = values.amax()

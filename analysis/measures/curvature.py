@@ -8,8 +8,16 @@ key.
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.lanczos import eigh, largest_eigenvalue, quadrature, start_vector
+from benevolent.analysis.measures.lanczos import (
+    eigh,
+    largest_eigenvalue,
+    largest_eigenvalues,
+    quadrature,
+    start_vector,
+)
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
+from benevolent.analysis.measures.relu_derivatives import in_one_row
+from benevolent.analysis.measures.relu_sequence import relu_sequence
 from benevolent.analysis.measures.rng import normal
 from benevolent.analysis.measures.training_loss import hessian_product, theta, unpruned, without_pruned
 
@@ -31,7 +39,12 @@ def sharpness(network: MeasuredNetwork) -> Tensor:
 
     In the network's precision, over all training examples; budget and accuracy as in `largest_eigenvalue`.
     """
-    start = without_pruned(network, start_vector(theta(network)))
+    start = start_vector(theta(network))
+    sequence = relu_sequence(network)
+    if sequence is not None:
+        starts = sequence.without_pruned(start.expand(len(sequence.labels), -1))
+        return network.own_row(largest_eigenvalues(sequence, starts))
+    start = without_pruned(network, start)
     return largest_eigenvalue(hessian_product(network), start, network.vmapped)
 
 
@@ -44,7 +57,14 @@ def curvature_along_path(network: MeasuredNetwork) -> Tensor:
     assert network.initial is not None
     initial = flatten({name: network.initial[name] for name in network.parameters})
     path = theta(network) - initial
-    product = hessian_product(network)(path)
+    sequence = relu_sequence(network)
+    if sequence is None:
+        product = hessian_product(network)(path)
+    else:
+        stack = network.as_stack()
+        assert stack.initial is not None
+        paths = in_one_row(stack.parameters, sequence.shapes) - in_one_row(stack.initial, sequence.shapes)
+        product = network.own_row(sequence.hessian_product(paths))
     return path.double() @ product.double() / path.double().square().sum()
 
 

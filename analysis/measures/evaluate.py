@@ -55,10 +55,10 @@ class Failure(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A measure of one network: finite values `(M,)`, or a status that says why there are none."""
+    """A measure of one network: M finite values, or a status that says why there are none."""
 
     status: str
-    values: Tensor | None = None
+    values: list[float] | None = None
     seconds: float = 0.0
     traceback: str | None = None
 
@@ -222,33 +222,37 @@ class _StackResults:
         mapped = Evaluation()
         if self.chunk > 1:
             mapped = self._evaluate_mapped(positions if len(positions) > 1 else positions * 2)
+        values = {name: value.tolist() for name, value in mapped.values.items()}
+        finite = {name: value.isfinite().all(1).tolist() for name, value in mapped.values.items()}
         computed_alone: set[str] = set()
         for place, position in enumerate(positions):
-            values = {name: value[place].cpu() for name, value in mapped.values.items()}
-            finite = {name for name, value in values.items() if value.isfinite().all()}
-            missing = [measure for measure in self.measures if measure.name not in finite]
-            alone = evaluate(self.stack.measured_network(self.stack.tensors_at(position)), missing, self.on_start)
-            computed_alone |= alone.values.keys()
+            missing = []
             for measure in self.measures:
-                if measure.name in alone.seconds:
-                    result = _result(measure, alone)
-                else:
+                if measure.name in values and finite[measure.name][place]:
                     seconds = mapped.seconds[measure.name] / len(positions)
-                    result = Result(OK, values[measure.name], seconds)
-                self.found[position, measure.name] = result
+                    self.found[position, measure.name] = Result(OK, values[measure.name][place], seconds)
+                else:
+                    missing.append(measure)
+            if missing:
+                alone = evaluate(self.stack.measured_network(self.stack.tensors_at(position)), missing, self.on_start)
+                computed_alone |= alone.values.keys()
+                self.found |= {(position, measure.name): _result(measure, alone) for measure in missing}
         self._warn_of_mapping({name: mapped.failures[name] for name in mapped.failures if name in computed_alone})
 
     def _evaluate_mapped(self, positions: list[int]) -> Evaluation:
         """Evaluate measures of several networks in one program; values are `(len(positions), M)`."""
         evaluation = Evaluation()
 
-        def of_one_network(tensors: Rows) -> dict[str, Tensor]:
-            mapped = evaluate(self.stack.measured_network(tensors, vmapped=True), self.mapped)
+        rows = self.stack.tensors_at(positions)
+        networks = self.stack.measured_network(rows)
+
+        def of_one_network(tensors: Rows, place: Tensor) -> dict[str, Tensor]:
+            mapped = evaluate(self.stack.measured_network(tensors, networks, place), self.mapped)
             evaluation.seconds = mapped.seconds
             evaluation.failures = mapped.failures
             return mapped.values
 
-        evaluation.values = vmap(of_one_network)(self.stack.tensors_at(positions))
+        evaluation.values = vmap(of_one_network)(rows, torch.arange(len(positions), device=self.stack.device))
         return evaluation
 
     def _warn_of_mapping(self, failures: Mapping[str, Failure]) -> None:
@@ -274,7 +278,7 @@ def _result(measure: Measure, evaluation: Evaluation) -> Result:
     values = evaluation.values[measure.name].cpu()
     if not values.isfinite().all():
         return Result(f"{UNDEFINED}: {measure.undefined}", None, seconds)
-    return Result(OK, values, seconds)
+    return Result(OK, values.tolist(), seconds)
 
 
 def _table_without_parameters(buffers: Mapping[str, Tensor], measures: Sequence[Measure]) -> pd.DataFrame:
@@ -288,21 +292,21 @@ def _table_without_parameters(buffers: Mapping[str, Tensor], measures: Sequence[
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rows(position: int, measure: Measure, result: Result) -> list[dict[str, Any]]:
-    """Return one row for every component of the values, or one row without a value."""
-    values = [float("nan")] if result.values is None else result.values.tolist()
+def _rows(position: int, measure: Measure, result: Result) -> list[tuple[Any, ...]]:
+    """Return one row of `COLUMNS` for every component of the values, or one row without a value."""
+    values = [float("nan")] if result.values is None else result.values
     rows = []
     for index, value in enumerate(values):
         rows.append(
-            {
-                "position": position,
-                "name": measure.name,
-                "index": index,
-                "value": value,
-                "status": result.status,
-                "seconds": result.seconds,
-                "version": measure.version,
-                "traceback": result.traceback,
-            }
+            (
+                position,
+                measure.name,
+                index,
+                value,
+                result.status,
+                result.seconds,
+                measure.version,
+                result.traceback,
+            )
         )
     return rows

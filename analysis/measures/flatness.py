@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork
-from benevolent.analysis.measures.training_loss import gradient_at, loss_at, theta
+from benevolent.analysis.measures.training_loss import gradient_at, loss_at, own_gradient, theta
 
 #: Radius of the ball.
 RADIUS = 0.05
@@ -46,8 +46,8 @@ def _largest_rise(network: MeasuredNetwork, scale: Tensor, radius: float, steps:
     tiny = torch.finfo(at.dtype).tiny
     moved = torch.zeros_like(at)
     losses = []
-    for _ in range(steps):
-        uphill, loss = gradient_at(network, at + scale * moved)
+    for step in range(steps):
+        uphill, loss = gradient_at(network, at + scale * moved) if step else own_gradient(network)
         losses.append(loss)
         uphill = scale * uphill
         slope = uphill.norm().clamp(min=tiny)

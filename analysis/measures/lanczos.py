@@ -4,6 +4,7 @@ Leading axes of a vector `(..., P)` belong to several matrices, all of which tak
 """
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,10 +12,18 @@ from torch.nn import functional
 
 from benevolent.analysis.measures.limits import LANCZOS_BUDGET, LANCZOS_TOLERANCE
 from benevolent.analysis.measures.rng import normal
+from benevolent.analysis.measures.three_term_lanczos import (
+    ThreeTermRecurrence,
+    inner_product,
+    is_checked,
+    three_term_lanczos,
+)
 from benevolent.analysis.measures.time_budget import check_time
 
 #: Products for each network of a stack under `vmap`.
 VMAPPED_BUDGET = 16
+#: Share of the matrices without an eigenvalue yet at which the others are left out, which copies what these need.
+REMAINING = 0.75
 #: A residual of at most this many units of rounding of the largest eigenvalue in magnitude is always accepted.
 ROUNDING = 10
 
@@ -53,54 +62,76 @@ def largest_eigenvalue(
     4.0
     """
     eigenvalue = start.new_full(start.shape[:-1], torch.nan, dtype=torch.float64)
-    rounding = ROUNDING * torch.finfo(start.dtype).eps
     for diagonal, off_diagonal in three_term_lanczos(product, start, VMAPPED_BUDGET if vmapped else budget):
         if not is_checked(len(diagonal)):
             continue
-        values, vectors = _tridiagonal_eigh(diagonal, off_diagonal[:-1])
-        largest = values[..., -1]
-        residual = off_diagonal[-1] * vectors[..., -1, -1].abs()
-        spectral_radius = values.abs().amax(-1)
-        allowed = tolerance * largest.abs() + rounding * spectral_radius
-        first_time = eigenvalue.isnan() & (residual <= allowed)
-        eigenvalue = torch.where(first_time, largest, eigenvalue)
+        largest, is_found = _largest(diagonal, off_diagonal, tolerance)
+        eigenvalue = torch.where(eigenvalue.isnan() & is_found, largest, eigenvalue)
         if not vmapped and (eigenvalue.isfinite() | largest.isnan()).all():
             break
     return eigenvalue
 
 
-def is_checked(step: int) -> bool:
-    """Return True if the eigenvalues are computed after a step: each of the first 40, then at steps about 5% apart.
+def _largest(diagonal: list[Tensor], off_diagonal: list[Tensor], tolerance: float) -> tuple[Tensor, Tensor]:
+    """Return the largest eigenvalues `(...)` of the tridiagonal matrices, and True where the residual is small."""
+    values, vectors = _tridiagonal_eigh(diagonal, off_diagonal[:-1])
+    largest = values[..., -1]
+    residual = off_diagonal[-1] * vectors[..., -1, -1].abs()
+    rounding = ROUNDING * torch.finfo(residual.dtype).eps
+    allowed = tolerance * largest.abs() + rounding * values.abs().amax(-1)
+    return largest, residual <= allowed
 
-    The cost of a look grows with the cube of the step.
 
-    >>> [step for step in range(90, 120) if is_checked(step)]
-    [92, 96, 100, 105, 110, 115]
+class SymmetricMaps(Protocol):
+    """K symmetric matrices that are known by their products."""
+
+    def hessian_product(self, directions: Tensor) -> Tensor:
+        """Return the matrices times vectors `(K, P)`."""
+
+    def select(self, rows: Tensor) -> "SymmetricMaps":
+        """Return some of the matrices."""
+
+
+def largest_eigenvalues(
+    maps: SymmetricMaps, starts: Tensor, tolerance: float = LANCZOS_TOLERANCE, budget: int = LANCZOS_BUDGET
+) -> Tensor:
+    """Return the largest eigenvalues `(K,)` of K matrices, each as `largest_eigenvalue` finds it.
+
+    Matrices whose eigenvalue has been found take no more steps, but that products of one matrix alone may be rounded in
+    another way than those of several: two of several stay.
+
+    Args:
+        maps: the matrices.
+        starts: `(K, P)`, random vectors (see `start_vector`).
+        tolerance: as for `largest_eigenvalue`.
+        budget: upper bound on the products for each.
     """
-    return step < 40 or step % (step // 20) == 0
-
-
-def three_term_lanczos(
-    product: Callable[[Tensor], Tensor], start: Tensor, steps: int
-) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-    """Yield what `_iterate` yields, with each new vector orthogonal to the last two."""
-    vector = start / start.norm(dim=-1, keepdim=True)
-    before = torch.zeros_like(vector)
-    length = torch.zeros_like(vector[..., :1])
-    diagonal: list[Tensor] = []
-    off_diagonal: list[Tensor] = []
-    tiny = torch.finfo(start.dtype).tiny
-    for _ in range(steps):
+    found = starts.new_full(starts.shape[:1], torch.nan, dtype=torch.float64)
+    rows = torch.arange(len(starts), device=starts.device)
+    recurrence = ThreeTermRecurrence.at(starts)
+    for _ in range(budget):
         check_time()
-        image = product(vector) - length * before
-        share = inner_product(image, vector)
-        image = image - share.unsqueeze(-1) * vector
-        diagonal.append(share)
-        off_diagonal.append(image.norm(dim=-1))
-        yield diagonal, off_diagonal
-        length = off_diagonal[-1].unsqueeze(-1)
-        before = vector
-        vector = image / length.clamp(min=tiny)
+        recurrence.step(maps.hessian_product)
+        if not is_checked(len(recurrence.diagonal)):
+            continue
+        largest, is_found = _largest(recurrence.diagonal, recurrence.off_diagonal, tolerance)
+        found[rows] = torch.where(found[rows].isnan() & is_found, largest, found[rows])
+        remaining = (found[rows].isnan() & ~largest.isnan()).nonzero().squeeze(1)
+        if len(remaining) == 0:
+            break
+        if len(remaining) <= REMAINING * len(rows) and len(rows) > 2:
+            remaining = _at_least_two(remaining, len(rows))
+            maps = maps.select(remaining)
+            recurrence = recurrence.select(remaining)
+            rows = rows[remaining]
+    return found
+
+
+def _at_least_two(rows: Tensor, count: int) -> Tensor:
+    """Return rows of a stack of a size, with another one if it is one only."""
+    if len(rows) > 1:
+        return rows
+    return torch.cat([rows, (rows + 1) % count])
 
 
 def quadrature(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
@@ -148,18 +179,6 @@ def _iterate(
         basis.append(image / length.unsqueeze(-1))
 
 
-def inner_product(first: Tensor, second: Tensor) -> Tensor:
-    """Return the inner products `(...)` of vectors `(..., P)`.
-
-    Those of a BLAS are rounded in an order that depends on where a vector lies in memory, and so on its place in a
-    stack.
-
-    >>> inner_product(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])).item()
-    11.0
-    """
-    return (first * second).sum(-1)
-
-
 def start_vector(like: Tensor) -> Tensor:
     """Return a standard normal vector of one key, so that a value does not depend on what else is computed."""
     return normal((len(like),), like, "start vector")
@@ -189,7 +208,7 @@ def eigenvalues(matrix: Tensor) -> Tensor:
     >>> eigenvalues(torch.tensor([[torch.inf]]))
     tensor([nan])
     """
-    finite = matrix.isfinite().all(-1).all(-1)
+    finite = matrix.isfinite().flatten(-2).all(-1)
     finite_matrix = matrix.where(finite[..., None, None], 0)
     padded, added = _aligned(finite_matrix)
     values = torch.linalg.eigvalsh(padded)[..., added:]

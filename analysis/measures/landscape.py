@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, computed_once, flatten
-from benevolent.analysis.measures.training_loss import gradient, gradient_at, theta, unflatten
+from benevolent.analysis.measures.training_loss import gradient_at, own_gradient, theta, unflatten
 
 #: Steps along the gradient: from half to four times a learning rate of 0.1.
 STEPS = tuple(0.05 * 8 ** (i / 7) for i in range(8))
@@ -23,7 +23,7 @@ SHIFT = 0.1
 def along_gradient(network: MeasuredNetwork) -> Tensor:
     """Return, for every step eta `(8, 3)`: L(theta - eta g), ||g - g'||, ||g - g'|| / ||eta g||, with g' there."""
     at = theta(network)
-    here = gradient(network)
+    here = own_gradient(network)[0]
     rows = []
     for step in STEPS:
         there, loss = gradient_at(network, at - step * here)
@@ -53,7 +53,7 @@ def effective_smoothness(network: MeasuredNetwork) -> Tensor:
 @computed_once
 def gradient_shifts(network: MeasuredNetwork) -> Tensor:
     """Return ||G_i - G_i'|| and cos(G_i, G_i') `(L - 1, 2)` of every layer i > 1, see `internal_covariate_shift`."""
-    before = unflatten(network, gradient(network))
+    before = unflatten(network, own_gradient(network)[0])
     layers = list(dict.fromkeys(_layer(name) for name in before))
     rows = []
     for place in range(1, len(layers)):

@@ -86,6 +86,8 @@ def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], v
     # On a GPU convolutions in float32 may be rounded to ten bits, and those in float64 are fast.
     precision = torch.float32 if _is_large(shape) and weight.device.type == "cpu" else weight.dtype
     scaled = (weight / scale).to(precision)
+    if precision == torch.float32:  # those in float64 are slower with the channels of a pixel side by side
+        scaled = scaled.contiguous(memory_format=torch.channels_last)
 
     def convolve(vectors: Tensor) -> Tensor:
         return conv._conv_forward(vectors.unflatten(-1, shape), scaled, None)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -47,7 +47,8 @@ class MeasuredNetwork:
         masks: 1 for the weights that are trained and 0 for those that are pruned, `name -> (...)`, in the precision of
             the parameters; a parameter without a mask is not pruned. A weight that merely is zero is not pruned.
         true_labels: `(N,)`, the training labels before some were corrupted; None if unknown.
-        vmapped: True under `vmap`, where the values of tensors cannot steer the program.
+        mapped: under `vmap`, the networks that are being mapped, as `as_stack` returns them.
+        place: of this network among them.
         precision: of the inputs, if it is not that of the splits.
     """
 
@@ -62,9 +63,15 @@ class MeasuredNetwork:
     initial_folded: Parameters | None = None
     masks: Parameters = field(default_factory=dict)
     true_labels: Tensor | None = None
-    vmapped: bool = False
+    mapped: "MeasuredNetwork | None" = None
+    place: Tensor | None = None
     precision: torch.dtype | None = None
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def vmapped(self) -> bool:
+        """True under `vmap`, where the values of tensors cannot steer the program."""
+        return self.mapped is not None
 
     @property
     def train(self) -> Split:
@@ -77,12 +84,6 @@ class MeasuredNetwork:
         return [self.folded[weight.name].double() for weight in self.architecture.weights]
 
     @property
-    def matrices(self) -> list[Tensor]:
-        """The weight tensors as matrices, in order, in float64: a row for every unit, or every filter."""
-        layers = self.architecture.weights
-        return [as_matrix(layer, weight) for layer, weight in zip(layers, self.weights, strict=True)]
-
-    @property
     def weight_changes(self) -> list[Tensor]:
         """The differences of the weight tensors from the random initialization, W_k - W_k^0, in order, in float64."""
         assert self.initial_folded is not None
@@ -90,6 +91,38 @@ class MeasuredNetwork:
         for name, weight in zip(self.architecture.weight_names, self.weights, strict=True):
             changes.append(weight - self.initial_folded[name].double())
         return changes
+
+    def as_stack(self) -> "MeasuredNetwork":
+        """Return the networks that are being mapped, or this one as a stack of one.
+
+        All parameters, the initial ones, the masks, and the labels of the training examples have a leading axis K. For
+        computations that end as values tell, which `vmap` cannot map: all these tensors are plain ones.
+        """
+        if self.mapped is not None:
+            return self.mapped
+        if "stack" not in self.cache:
+            labels = self.train.labels.unsqueeze(0)
+            self.cache["stack"] = replace(
+                self,
+                parameters=_stack_of_one(self.parameters),
+                initial=None if self.initial is None else _stack_of_one(self.initial),
+                masks=_stack_of_one(self.masks),
+                splits={**self.splits, "train": replace(self.train, labels=labels)},
+                cache={},
+            )
+        stack: MeasuredNetwork = self.cache["stack"]
+        return stack
+
+    def own_row(self, values: Tensor) -> Tensor:
+        """Return what belongs to this network of plain tensors `(K, ...)`, computed for the networks `as_stack`."""
+        if self.place is None:
+            return values[0]
+        return values.index_select(0, self.place.unsqueeze(0)).squeeze(0)
+
+    @property
+    def fitting_examples(self) -> int:
+        """How many examples fit into one batch."""
+        return ACTIVATIONS // max(1, self.architecture.activations)
 
     def batches(self, split: str = "train", max_examples: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs `(n, *input_shape)`, normalized, and labels `(n,)`: all examples, as many at once as fit.
@@ -99,8 +132,7 @@ class MeasuredNetwork:
             max_examples: upper bound on the examples of one batch.
         """
         examples = self.splits[split]
-        fitting = ACTIVATIONS // max(1, self.architecture.activations)
-        size = max(1, min(fitting, max_examples or len(examples)))
+        size = max(1, min(self.fitting_examples, max_examples or len(examples)))
         for start in range(0, len(examples), size):
             check_time()
             stop = start + size
@@ -108,6 +140,10 @@ class MeasuredNetwork:
             if self.precision is not None and inputs.is_floating_point():
                 inputs = inputs.to(self.precision)
             yield inputs, examples.labels[start:stop]
+
+
+def _stack_of_one(tensors: Parameters) -> dict[str, Tensor]:
+    return {name: value.unsqueeze(0) for name, value in tensors.items()}
 
 
 def as_matrix(layer: Weight, weight: Tensor) -> Tensor:

@@ -92,6 +92,7 @@ class NetworkStack:
         architecture = replace(
             architecture,
             derivatives=derivatives,
+            folds=module is not network.module,
             doubt=_why_not_the_network(module, first_folded, logits_of_first, examples),
             mixes_examples=_mixes_examples(logits_of_first, examples),
         )
@@ -116,6 +117,11 @@ class NetworkStack:
         return len(next(iter(self.rows["parameters"].values())))
 
     @property
+    def device(self) -> torch.device:
+        """The device of all tensors."""
+        return next(iter(self.rows["parameters"].values())).device
+
+    @property
     def finite(self) -> list[bool]:
         """True for the networks whose parameters are all finite."""
         finite_parts = []
@@ -132,8 +138,16 @@ class NetworkStack:
             chosen[group] = {name: value[index] for name, value in tensors.items()}
         return chosen
 
-    def measured_network(self, tensors: Rows, vmapped: bool = False) -> MeasuredNetwork:
-        """Return one network; under `vmap` its tensors are those of the network that is being mapped."""
+    def measured_network(
+        self, tensors: Rows, mapped: MeasuredNetwork | None = None, place: Tensor | None = None
+    ) -> MeasuredNetwork:
+        """Return one network; or all of a stack, given tensors with a leading axis, for `MeasuredNetwork.as_stack`.
+
+        Args:
+            tensors: of the network; under `vmap`, of the one that is being mapped.
+            mapped: the networks that are being mapped over.
+            place: of the network among these.
+        """
         labels = tensors["labels"]
         logits_of = functools.partial(logits_of_network, self.network, tensors["buffers"])
         splits = {name: Split(inputs, labels[name]) for name, inputs in self.inputs.items()}
@@ -149,7 +163,8 @@ class NetworkStack:
             initial_folded=tensors.get("initial_folded"),
             masks=tensors["masks"],
             true_labels=labels.get(TRUE_LABELS),
-            vmapped=vmapped,
+            mapped=mapped,
+            place=place,
         )
 
 

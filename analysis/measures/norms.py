@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from benevolent.analysis.measures.linear_maps import convolution_norm
-from benevolent.analysis.measures.matrix_norm import matrix_norm
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
+from benevolent.analysis.measures.matrix_norm import gram_eigenvalues, matrix_norm
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, as_matrix, computed_once, flatten
 from benevolent.analysis.measures.weights import Weight
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.layer_types import layer_type
@@ -82,7 +82,25 @@ def log_norm_product(network: MeasuredNetwork, p: float) -> Tensor:
 @computed_once
 def spectral_norms(network: MeasuredNetwork) -> Tensor:
     """Return the operator norms `(L,)` of the linear maps of the layers, biases left out (see `operator_norm`)."""
-    return operator_norms(network, network.weights)
+    norms = []
+    for place, layer in enumerate(network.architecture.weights):
+        if _is_kernel(layer):
+            norms.append(operator_norm(layer, network.folded[layer.name].double(), network.vmapped))
+        else:
+            norms.append(kernel_norm(network, place))
+    return torch.stack(norms)
+
+
+@computed_once
+def kernel_eigenvalues(network: MeasuredNetwork, place: int) -> Tensor:
+    """Return the eigenvalues of the smaller Gram matrix of one layer's weights, kernels of convolutions reshaped."""
+    layer = network.architecture.weights[place]
+    return gram_eigenvalues(as_matrix(layer, network.folded[layer.name].double()))
+
+
+def kernel_norm(network: MeasuredNetwork, place: int) -> Tensor:
+    """Return the largest singular value of one layer's weights, kernels of convolutions reshaped."""
+    return kernel_eigenvalues(network, place)[-1].clamp(min=0).sqrt()
 
 
 def operator_norms(network: MeasuredNetwork, weights: Sequence[Tensor]) -> Tensor:
@@ -97,10 +115,14 @@ def operator_norm(layer: Weight, weight: Tensor, vmapped: bool = False) -> Tenso
 
     Exact for a matrix (see `matrix_norm`); for a convolution see `convolution_norm`.
     """
-    if layer_type(layer.layer).weights != "kernel":
+    if not _is_kernel(layer):
         return matrix_norm(weight)
     assert isinstance(layer.layer, nn.Conv2d) and layer.input_shape is not None
     return convolution_norm(layer.layer, weight, layer.input_shape, vmapped)
+
+
+def _is_kernel(layer: Weight) -> bool:
+    return layer_type(layer.layer).weights == "kernel"
 
 
 def log_spectral_product(network: MeasuredNetwork) -> Tensor:

@@ -12,8 +12,11 @@ from benevolent.analysis.measures.limits import EXACT_CLASSES
 from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.quantiles import quantile
+from benevolent.analysis.measures.relu_derivatives import ReluSequence, in_one_row
+from benevolent.analysis.measures.relu_sequence import relu_sequence
 from benevolent.analysis.measures.rng import normal
 from benevolent.analysis.measures.time_budget import check_time
+from benevolent.analysis.measures.two_classes import two_class_logits
 
 #: Upper bound on the numbers in one slice of the Jacobians: 1,000 classes or large images must not fill the memory.
 JACOBIAN_NUMBERS = 2**24
@@ -24,11 +27,24 @@ MIXTURES = 32
 @computed_once
 def jacobian_norms(network: MeasuredNetwork, split: str) -> Tensor:
     """Return the spectral and Frobenius norms `(N, 2)` of the logits' Jacobians d f / d x at a split's inputs."""
+    sequence = relu_sequence(network) if split == "train" else None
+    if sequence is not None and sequence.jacobian_numbers <= JACOBIAN_NUMBERS:
+        return network.own_row(_norms_of_each(sequence))
     classes = network.architecture.classes
     rows = classes if classes <= EXACT_CLASSES else 1  # of the others one mixture at a time is in memory
     size = slice_size(rows, math.prod(network.splits[split].sets.shape))
     parts = [jacobian_norms_at(network, inputs) for inputs, _ in network.batches(split, size)]
     return torch.cat(parts)
+
+
+def _norms_of_each(sequence: ReluSequence) -> Tensor:
+    """Return the norms `(K, N, 2)` of K networks; one backward pass per logit gives the Jacobians."""
+    rows = []
+    for unit in torch.eye(sequence.logits.shape[-1]).to(sequence.logits):
+        check_time()
+        rows.append(sequence.input_slopes(unit.expand_as(sequence.logits)))
+    jacobians = torch.stack(rows, 2)
+    return torch.stack([matrix_norm(jacobians), jacobians.flatten(2).norm(dim=2)], 2)
 
 
 def slice_size(rows: int, columns: int) -> int:
@@ -127,7 +143,14 @@ def fisher_rao_norm(network: MeasuredNetwork) -> Tensor:
     u -> <theta, sum_i J_i^T u_i>, which is linear. No homogeneity is assumed; for a bias-free ReLU network J_i theta is
     the number of layers times f(x_i) (Liang et al. 2019, theorem 3.1).
     """
-    derivatives = [_radial_derivatives(network, inputs, labels) for inputs, labels in network.batches()]
+    sequence = relu_sequence(network)
+    if sequence is not None:
+        thetas = in_one_row(network.as_stack().parameters, sequence.shapes)
+        radial = two_class_logits(network.own_row(sequence.logit_changes(thetas)))
+        outputs = two_class_logits(network.own_row(sequence.logits))
+        derivatives = [_along(radial, _loss_slopes(network, outputs, network.train.labels))]
+    else:
+        derivatives = [_radial_derivatives(network, inputs, labels) for inputs, labels in network.batches()]
     return torch.cat([derivative.square() for derivative in derivatives]).mean().sqrt()
 
 
@@ -139,10 +162,16 @@ def _radial_derivatives(network: MeasuredNetwork, inputs: Tensor, labels: Tensor
         pull_back = vjp(lambda parameters: network.logits_of(parameters, inputs), theta)[1]
         return flatten(pull_back(cotangents)[0]) @ flatten(theta)
 
-    def total_loss(values: Tensor) -> Tensor:
-        return network.loss(values, labels).sum()
-
     outputs = network.logits_of(theta, inputs)
     radial = grad(along_theta)(torch.zeros_like(outputs))
-    derivatives = grad(total_loss)(outputs.double())
-    return (derivatives * radial.double()).sum(-1)
+    return _along(radial, _loss_slopes(network, outputs, labels))
+
+
+def _loss_slopes(network: MeasuredNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the slopes of the losses of examples by their logits `(n, C)`, in float64."""
+    slopes: Tensor = grad(lambda values: network.loss(values, labels).sum())(outputs.double())
+    return slopes
+
+
+def _along(radial: Tensor, slopes: Tensor) -> Tensor:
+    return (slopes * radial.double()).sum(-1)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.lanczos import eigenvalues
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
+from benevolent.analysis.measures.norms import kernel_eigenvalues
 
 #: Eigenvalues below this fraction of the largest are zero up to rounding.
 ZERO = 1e-12
@@ -13,7 +13,8 @@ ZERO = 1e-12
 @computed_once
 def power_laws(network: MeasuredNetwork) -> Tensor:
     """Return the exponent alpha of the tail of the eigenvalues of W_k W_k^T, and the largest, per layer `(L, 2)`."""
-    return torch.stack([_power_law(matrix) for matrix in network.matrices])
+    layers = range(len(network.architecture.weights))
+    return torch.stack([_power_law(kernel_eigenvalues(network, place)) for place in layers])
 
 
 def power_law_alpha(network: MeasuredNetwork) -> Tensor:
@@ -30,15 +31,13 @@ def weighted_alpha(network: MeasuredNetwork) -> Tensor:
     return (alpha * largest.log10()).nanmean()
 
 
-def _power_law(matrix: Tensor) -> Tensor:
-    """Return alpha and the largest eigenvalue `(2,)`; NaN for alpha where no two eigenvalues differ.
+def _power_law(values: Tensor) -> Tensor:
+    """Return alpha and the largest of eigenvalues in rising order `(2,)`; NaN for alpha where no two differ.
 
     For every eigenvalue as the beginning of the tail, alpha = 1 + n / sum_i log(x_i / x_min) over the n from it on, the
     maximum likelihood estimate; the beginning is the one whose tail is nearest to its power law in the
     Kolmogorov-Smirnov distance (Clauset et al. 2009, of continuous data).
     """
-    gram = matrix @ matrix.mT if matrix.shape[0] <= matrix.shape[1] else matrix.mT @ matrix
-    values = eigenvalues(gram)
     count = len(values)
     nonzero = values > ZERO * values[-1]
     logs = torch.where(nonzero, values, values[-1]).log()

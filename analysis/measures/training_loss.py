@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, computed_once, flatten
+from benevolent.analysis.measures.relu_sequence import relu_sequence
 
 
 def theta(network: MeasuredNetwork) -> Tensor:
@@ -66,13 +67,19 @@ def gradient_at(network: MeasuredNetwork, vector: Tensor) -> tuple[Tensor, Tenso
 
 
 @computed_once
-def gradient(network: MeasuredNetwork) -> Tensor:
-    """Return the gradient `(P,)` of L at the network's parameters."""
-    return gradient_at(network, theta(network))[0]
+def own_gradient(network: MeasuredNetwork) -> tuple[Tensor, Tensor]:
+    """Return the gradient `(P,)` of L at the network's parameters, and L there."""
+    sequence = relu_sequence(network)
+    if sequence is None:
+        return gradient_at(network, theta(network))
+    return network.own_row(sequence.gradient), network.own_row(sequence.losses)
 
 
 def hessian_product(network: MeasuredNetwork) -> Callable[[Tensor], Tensor]:
     """Return the function v `(P,)` -> H v `(P,)`, with H the Hessian of L at the network's parameters."""
+    sequence = None if network.vmapped else relu_sequence(network)
+    if sequence is not None:
+        return lambda vector: sequence.hessian_product(vector.unsqueeze(0)).squeeze(0)
     parameters = dict(network.parameters)
 
     def product_of_batch(inputs: Tensor, labels: Tensor) -> Callable[..., tuple[dict[str, Tensor]]]:
