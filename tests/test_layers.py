@@ -13,6 +13,7 @@ from benevolent.trainables.models.modules import Noise, Residual, Shift, ZeroPad
 from benevolent.trainables.rng import StackGenerator, generator
 from benevolent.trainables.stack import layers
 from benevolent.trainables.stack.batched_module import is_batched
+from benevolent.trainables.stack.layer_types import layer_type
 from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.network import Network
 
@@ -152,3 +153,47 @@ def test_strided_pointwise_convolution_equals_torch_forward_and_backward(channel
     for own, plain in zip(*both, strict=True):
         assert (own - plain).norm() < 1e-5 * plain.norm()
     torch.testing.assert_close(found[0], expected)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Flatten(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Conv2d(3, 4, 1, stride=2),
+        nn.Conv2d(3, 4, 3, stride=2, padding=1),
+        ZeroPadShortcut(2, channels=3),
+    ],
+)
+@pytest.mark.parametrize("stack", [1, 2])
+def test_gradients_lie_in_memory_as_their_tensors_do(layer, stack):
+    """On a CPU, ReLU and BatchNorm take many times as long where they do not."""
+    images = torch.randn(5, 8, 8, stack, 3).permute(3, 0, 4, 1, 2)
+    images.requires_grad_()
+    own = {name: torch.stack([value.detach()] * stack) for name, value in layer.named_parameters()}
+    outputs = batched_form(layer)(layer, own, images, Mode(training=True, convolution="channels_last"))
+    (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
+    assert _strides(gradient) == _strides(images)
+    plain = torch.stack([layer(one) for one in images])
+    (truth,) = torch.autograd.grad(plain.square().sum(), images)
+    torch.testing.assert_close(gradient, truth)
+
+
+def batched_form(layer: nn.Module) -> layers.BatchedFunction:
+    batched = layer_type(layer).batched
+    assert batched is not None
+    return batched
+
+
+def _strides(tensor: torch.Tensor) -> list[int]:
+    return [stride for stride, side in zip(tensor.stride(), tensor.shape, strict=True) if side > 1]
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+def test_convolutions_of_one_channel_have_outputs_with_channels_last(stack):
+    layer = nn.Conv2d(1, 4, 3)
+    images = torch.randn(stack, 5, 1, 8, 8)
+    own = {name: torch.stack([value.detach()] * stack) for name, value in layer.named_parameters()}
+    outputs = layers.conv2d(layer, own, images, Mode(convolution="channels_last"))
+    assert outputs.stride(2) == 1
+    torch.testing.assert_close(outputs, torch.stack([layer(one) for one in images]))

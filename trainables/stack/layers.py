@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from benevolent.trainables.models.modules import Noise, PatternDetector, RandomFeatures, Shift
 from benevolent.trainables.rng import StackGenerator
+from benevolent.trainables.stack.memory_layout import channels_last, per_network, side_by_side, with_layout_kept
 from benevolent.trainables.stack.parameter_layout import ALIGNED
 
 Tensors = Mapping[str, Tensor]
@@ -66,7 +67,7 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
     """K convolutions: `(K, N, C, H, W)` -> `(K, N, C', H', W')`."""
     if mode.convolution == "matmul" and layer.groups == 1:
         return _unfolded(layer, own, inputs)
-    images = _pixels_first(inputs) if mode.convolution == "channels_last" else side_by_side(inputs)
+    images = channels_last(inputs) if mode.convolution == "channels_last" else side_by_side(inputs)
     images = with_layout_kept(images)
     stride = layer.stride
     if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
@@ -105,45 +106,6 @@ def _output_side(layer: nn.Conv2d, axis: int, side: int) -> int:
     padding = int(layer.padding[axis])
     free = side + 2 * padding - field
     return free // layer.stride[axis] + 1
-
-
-def with_layout_kept(inputs: Tensor) -> Tensor:
-    """Return the inputs; on a CPU their gradient will be laid out in memory as they are.
-
-    The layers before read both at once: with the channels last in one of them only, ReLU and BatchNorm take 5 to 40
-    times as long in the backward pass. A compiler chooses layouts by itself.
-    """
-    if not inputs.requires_grad or inputs.device.type != "cpu" or torch.compiler.is_compiling():
-        return inputs
-    strides = inputs.stride()
-    own = inputs.view_as(inputs)  # gradients of several uses are added up after they are laid out
-    laid_out = inputs.detach()
-
-    def copied(gradient: Tensor) -> Tensor:
-        return gradient if gradient.stride() == strides else torch.empty_like(laid_out).copy_(gradient)
-
-    own.register_hook(copied)
-    return own
-
-
-def side_by_side(inputs: Tensor) -> Tensor:
-    """Put the channels of K networks side by side: `(K, N, C, ...)` -> `(N, K C, ...)`."""
-    if len(inputs) == 1:  # two operations less per layer, and no copy of the gradient, as `inputs[0]` would make
-        return inputs.squeeze(0)
-    return inputs.transpose(0, 1).flatten(1, 2)
-
-
-def _pixels_first(inputs: Tensor) -> Tensor:
-    """Return what `side_by_side` does of images, with the channels of a pixel adjacent in memory: one copy at most."""
-    pixels = inputs.permute(1, 3, 4, 0, 2).flatten(3)
-    return pixels.permute(0, 3, 1, 2)
-
-
-def per_network(outputs: Tensor, stack: int) -> Tensor:
-    """Undo `side_by_side`: `(N, K C, ...)` -> `(K, N, C, ...)`."""
-    if stack == 1:
-        return outputs.unsqueeze(0)
-    return outputs.unflatten(1, (stack, -1)).transpose(0, 1)
 
 
 def flatten(layer: nn.Flatten, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
