@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -18,8 +19,9 @@ from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.rng import StackGenerator
-from benevolent.trainables.stack import built_network
+from benevolent.trainables.stack import built_network, layers
 from benevolent.trainables.stack.kernel_names import KernelChoice
+from benevolent.trainables.stack.layers import Mode
 from benevolent.trainables.stack.state import StackState
 from benevolent.trainables.training.running_stack import RunningStack
 
@@ -82,6 +84,7 @@ def host_work(model: dict, choice: KernelChoice, steps: int, optimizer: dict, da
     sections = {"model": model, "optimizer": optimizer | {"batch_size": BATCH}, "data": data, **more}
     configs = [RunConfig.parse({"seed": seed, **sections}) for seed in range(RUNS)]
     network = built_network.build(MODEL_CONFIGS[model.get("family", "mlp")].parse(model), shape, 10)
+    assert choice.kernel in network.kernels
     device = torch.device("meta")
     parameters = torch.zeros(RUNS, network.parameters.width, device=device)
     state = StackState.begin(parameters, torch.zeros(RUNS, network.buffers.width, device=device))
@@ -125,6 +128,14 @@ def check(model: dict, choice: KernelChoice, optimizer: dict | None = None, data
 )
 def test_no_step_of_any_kernel_waits_for_the_host(model, kernel, program):
     check(model, KernelChoice(kernel, 2, program=program))  # stacks of two runs and of one
+
+
+def test_dropout_of_a_layer_sends_no_rate():
+    inputs = torch.ones(2, 3, 4, device="meta")
+    draws = StackGenerator([0, 1], "layers", 0, "meta")
+    with counted() as counts:
+        layers.dropout(nn.Dropout(0.3), {}, inputs, Mode(True, draws))
+    assert not counts.total()
 
 
 def test_loops_over_modules_that_draw_read_no_seeds_from_the_device():
