@@ -167,7 +167,31 @@ CALLED = "not applicable: needs layers that are called on a tensor by position"
 HIDDEN = (("a.weight", 0), ("a.bias", 0), ("c.weight", 1))
 SCALED = (("a.weight", "a.bias"), ("c.weight",))
 
+
+class CountsCalls(nn.Module):
+    """A network that counts its calls, in eval mode, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+        self.body = nn.Sequential(linear(6, 4), nn.ReLU(), linear(4, 3))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.calls += 1
+        return self.body(inputs)
+
+
+def without_derivatives(self: Any, inputs: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return self.b(self.a(inputs).relu())
+
+
 AWKWARD: dict[str, Awkward] = {
+    "counts its calls": Awkward(CountsCalls, {"lipschitz_mean": "ok", "sharpness": "ok", "layer_margins": "ok"}),
+    "inference mode": Awkward(
+        lambda: Of(without_derivatives, a=linear(6, 4), b=linear(4, 3)),
+        {"log_spectral_product": "ok", "margin_p10": "ok", "lipschitz_mean": "not applicable: needs derivatives"},
+    ),
     "layer used twice": Awkward(used_twice, {"log_spectral_product": ONCE, "path_norm": "ok"}),
     "tied weights": Awkward(tied, {"log_frobenius_product": ONCE, "margin_p10": "ok"}),
     "tied weights, one pruned": Awkward(tied_and_pruned, {"log_frobenius_product": "ok", "parameter_norm": "ok"}),

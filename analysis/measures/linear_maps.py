@@ -93,7 +93,7 @@ def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], v
         return conv._conv_forward(vectors.unflatten(-1, shape), scaled, None)
 
     def product(vectors: Tensor) -> Tensor:
-        outputs, transposed = vjp(convolve, vectors.to(precision))
+        outputs, transposed = vjp(convolve, vectors.to(precision))[:2]
         (images,) = transposed(outputs)
         return images.double()  # float32 is too coarse for sums over a large image
 

@@ -196,7 +196,8 @@ def forward_with_hooks(
         inputs: `(n, *input_shape)`.
         hooks: layer of `network.architecture.module` -> a forward pre-hook.
     """
-    tensors = {**network.folded_buffers, **network.folded}
+    buffers = {name: value.clone() for name, value in network.folded_buffers.items()}
+    tensors = {**buffers, **network.folded}
     handles = [layer.register_forward_pre_hook(hook) for layer, hook in hooks.items()]
     try:
         outputs = call_with(network.architecture.module, tensors, inputs.clone())

@@ -216,7 +216,7 @@ def logits_of_network(network: Network, buffers: Parameters, parameters: Paramet
     tensors = {}
     for name, value in {**dict(network.module.named_buffers()), **buffers}.items():
         dtype = precision if value.is_floating_point() else value.dtype
-        tensors[name] = value.to(inputs.device, dtype)
+        tensors[name] = value.to(inputs.device, dtype).clone()  # a module may change it, to count its calls
     return two_class_logits(network.single({**tensors, **parameters}, inputs))
 
 

@@ -58,7 +58,7 @@ class _Layers(TorchFunctionMode):
 
     def __init__(self, inputs: Tensor) -> None:
         super().__init__()
-        self._before: dict[int, tuple[list[nn.Module], int]] = {id(inputs): ([], inputs._version)}
+        self._before: dict[int, tuple[list[nn.Module], int | None]] = {id(inputs): ([], _version(inputs))}
         self._kept: list[Any] = [inputs]  # so that no id is given to another value
         self._running: dict[nn.Module, list[nn.Module] | None] = {}
 
@@ -69,7 +69,7 @@ class _Layers(TorchFunctionMode):
     def before(self, value: object) -> list[nn.Module] | None:
         """Return the layers that have made a value; None if others have, or if it was changed since."""
         layers, version = self._before.get(id(value), (None, 0))
-        unchanged = isinstance(value, Tensor) and value._version == version
+        unchanged = isinstance(value, Tensor) and _version(value) == version
         return layers if unchanged else None
 
     def _begin(self, layer: nn.Module, arguments: tuple[Any, ...]) -> None:
@@ -78,7 +78,7 @@ class _Layers(TorchFunctionMode):
     def _end(self, layer: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
         before = self._running.pop(layer)
         if before is not None and isinstance(output, Tensor):
-            self._before[id(output)] = ([*before, layer], output._version)
+            self._before[id(output)] = ([*before, layer], _version(output))
         self._kept.append(output)
 
     def __torch_function__(
@@ -94,5 +94,10 @@ class _Layers(TorchFunctionMode):
         self._before.pop(id(result), None)
         flattens = getattr(function, "__name__", "") in FLATTENING and before is not None
         if flattens and isinstance(source, Tensor) and result.shape == source.flatten(1).shape:
-            self._before[id(result)] = ([*before, nn.Flatten()], result._version)  # type: ignore[misc]
+            self._before[id(result)] = ([*before, nn.Flatten()], _version(result))  # type: ignore[misc]
         return result
+
+
+def _version(value: Tensor) -> int | None:
+    """Return a number that rises with every change of a tensor; None if it counts none, made in inference mode."""
+    return None if value.is_inference() else value._version
