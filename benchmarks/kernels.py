@@ -37,6 +37,7 @@ CASES = (
     ("5-layer conv + BatchNorm, 1 x 28 x 28", {"family": "puzzles_bn"}, (1, 28, 28), 8),
     ("5-layer conv + BatchNorm, 3 x 32 x 32", {"family": "puzzles_bn"}, (3, 32, 32), 8),
     ("LeNet-5, 1 x 28 x 28", {"family": "lenet5"}, (1, 28, 28), 8),
+    ("LeNet-5, 1 x 28 x 28, alone", {"family": "lenet5"}, (1, 28, 28), 1),
     ("ResNet-56, 3 x 32 x 32", {"family": "resnet", "depth": 56}, (3, 32, 32), 1),
 )
 #: Rounds whose fastest counts, and steps of each round, for networks whose step takes long and for others.
@@ -108,7 +109,7 @@ def chosen() -> Table:
 def candidates() -> Table:
     """Compare other kernels and sizes with the serial loop, for the convolutional networks."""
     kernels: tuple[Kernel, ...] = ("batched", "channels_last", "loop")
-    choices = [KernelChoice(kernel, size) for kernel, size in itertools.product(kernels, (1, 2, 8))]
+    choices = [KernelChoice(kernel, size) for kernel, size in itertools.product(kernels, (1, 2, 4, 8))]
     titles = [f"{choice.kernel} {choice.size}" for choice in choices]
     table = Table("network", "values a step", *titles, title="time against the serial loop")
     for name, model, shape, networks in CASES:
@@ -131,7 +132,7 @@ def main() -> None:
     """Print the tables."""
     torch.set_num_threads(1)
     keep_freed_memory()  # as where cohorts are trained; the serial loop has it too
-    console = Console(width=120)
+    console = Console(width=160)
     console.print(chosen())
     if "--candidates" in sys.argv[1:]:
         console.print(candidates())
