@@ -132,6 +132,14 @@ def own_forward() -> nn.Module:
     return module
 
 
+class Summed(nn.Sequential):
+    """A sequence with a forward pass of its own: the first layer is also added to the last but one."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self[0](inputs)
+        return self[2](self[1](hidden) + hidden)
+
+
 class Wrapping(nn.Conv2d):
     """A convolution that pads in a way of its own, and keeps the forward pass of its class."""
 
@@ -276,6 +284,18 @@ AWKWARD: dict[str, Awkward] = {
     ),
     "layer with a forward of its own": Awkward(
         own_forward, {"path_norm": SEQUENTIAL, "far_lipschitz_bound": "not applicable"}
+    ),
+    "sequence with a forward of its own": Awkward(
+        lambda: Summed(linear(6, 4), nn.ReLU(), linear(4, 3)),
+        {"path_norm": SEQUENTIAL, "normalized_train_loss": SEQUENTIAL, "sharpness": "ok"},
+        (("0.weight", 0), ("0.bias", 0), ("2.weight", 1)),
+        (("0.weight", "0.bias"), ("2.weight",)),
+    ),
+    "ReLU of the inputs": Awkward(
+        lambda: nn.Sequential(nn.ReLU(inplace=True), linear(6, 4), nn.ReLU(), linear(4, 3)),
+        {"path_norm": "ok", "lipschitz_max": "ok", "lipschitz_mean_upper": "not applicable: needs a first layer"},
+        (("1.weight", 0), ("1.bias", 0), ("3.weight", 1)),
+        (("1.weight", "1.bias"), ("3.weight",)),
     ),
     "convolution with a padding of its own": Awkward(
         lambda: nn.Sequential(nn.Unflatten(1, (1, 2, 3)), Wrapping(1, 2, 2), nn.Flatten(), linear(24, 3)),

@@ -157,16 +157,37 @@ class Wrapped(nn.Module):
         return self.first(hidden) if self.twice else hidden
 
 
+class Doubled(nn.Sequential):
+    """A sequence with a forward pass of its own."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return 2 * super().forward(inputs)
+
+
+def hooked(change: Callable[..., Tensor], before: bool) -> nn.Module:
+    module = dense()
+    (module.register_forward_pre_hook if before else module.register_forward_hook)(change)
+    return module
+
+
 @pytest.mark.parametrize(
     "module",
     [
+        lambda: Doubled(*dense()),
+        lambda: nn.Sequential(Doubled(*dense())),
+        lambda: hooked(lambda module, inputs, output: 2 * output, before=False),
+        lambda: hooked(lambda module, inputs: 2 * inputs[0], before=True),
+        lambda: nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(50, 3)),
         lambda: dense(nn.Tanh()),
         lambda: dense(nn.BatchNorm1d(5, affine=False), nn.ReLU()),
         lambda: nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.ReLU(), nn.Flatten(), nn.Linear(75, 3)),
         lambda: nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Flatten(), nn.Linear(50, 3)),
         lambda: Wrapped(True),
     ],
-    ids=["smooth", "normalized", "padded by name", "on the last axis", "used twice"],
+    ids=[
+        *("own forward", "own forward inside", "hook", "hook before", "ReLU of inputs"),
+        *("smooth", "normalized", "padded by name", "on the last axis", "used twice"),
+    ],
 )
 def test_other_networks_are_left_to_automatic_differentiation(module):
     made = module()

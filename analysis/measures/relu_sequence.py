@@ -37,7 +37,7 @@ def _of_stack(stack: MeasuredNetwork) -> ReluSequence | None:
         if step is None:
             return None
         values = step.outputs(values)
-        if steps or isinstance(step, Weighted):  # what comes before the first weights only prepares the inputs
+        if steps or isinstance(step, Weighted):  # what comes before the first weights only flattens the inputs
             steps.append(step)
     found: dict[str, Tensor] = {}
     slopes = logit_slopes(stack.loss, values, labels)
@@ -60,7 +60,7 @@ def _layers(stack: MeasuredNetwork) -> list[tuple[str, nn.Module]] | None:
     """Return the layers with their names, if they are such a sequence and hold the parameters of the network."""
     architecture = stack.architecture
     sequence = architecture.sequence
-    if architecture.doubt is not None or architecture.folds or not isinstance(sequence, nn.Sequential):
+    if architecture.doubt is not None or architecture.folds or not is_sequence(sequence):
         return None
     names = {layer: name for name, layer in architecture.module.named_modules()}
     layers = [(names.get(layer, ""), layer) for layer in _innermost(sequence)]
@@ -92,9 +92,13 @@ def _is_known(layer: nn.Module) -> bool:
 
 
 def _step(stack: MeasuredNetwork, name: str, layer: nn.Module, inputs: Tensor, is_first: bool) -> Step | None:
-    """Return a layer at its inputs `(K, N, ...)`; None if these have more axes than it is written out for."""
+    """Return a layer at its inputs `(K, N, ...)`.
+
+    None if these have more axes than it is written out for, or if it is a ReLU of the network's inputs themselves:
+    steps begin with weights.
+    """
     if isinstance(layer, nn.ReLU):
-        return Active((inputs > 0).to(inputs.dtype))
+        return None if is_first else Active((inputs > 0).to(inputs.dtype))
     if isinstance(layer, nn.Flatten):
         return Flattened(tuple(inputs.shape[2:]))
     linear: LinearMap
