@@ -189,6 +189,13 @@ class CountsCalls(nn.Module):
         return self.body(inputs)
 
 
+def clamps_if_needed(self: Any, x: Tensor) -> Tensor:
+    """A sequence of its layers on the first inputs, which need no clamp."""
+    if (x.abs() > 2.2).any():
+        x = x.clamp(-2.2, 2.2)
+    return self.c(self.b(self.a(x)))
+
+
 def without_derivatives(self: Any, inputs: Tensor) -> Tensor:
     with torch.inference_mode():
         return self.b(self.a(inputs).relu())
@@ -336,6 +343,11 @@ AWKWARD: dict[str, Awkward] = {
     "steps that depend on values": Awkward(
         lambda: Of(depends_on_values, a=linear(6, 4), c=linear(4, 3)),
         {"bias_gradient_mean": "ok", "lipschitz_max": "ok"},
+        HIDDEN,
+    ),
+    "steps that one of the inputs needs": Awkward(
+        lambda: Of(clamps_if_needed, a=linear(6, 4), b=nn.ReLU(), c=linear(4, 3)),
+        {"path_norm": SEQUENTIAL, "normalized_train_loss": SEQUENTIAL, "lipschitz_max": "ok", "sharpness": "ok"},
         HIDDEN,
     ),
     "tensor that is filled": Awkward(

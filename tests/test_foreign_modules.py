@@ -145,6 +145,15 @@ def test_products_of_norms_need_weights_that_act_once(name, inputs):
     assert statuses(module, inputs, "margin_p10", "sharpness") == ["ok", "ok"]
 
 
+def test_steps_that_one_of_the_inputs_needs_are_part_of_the_network(inputs):
+    module = built("steps that one of the inputs needs")
+    outside = inputs.abs().amax(1) > 2.2
+    assert outside.any() and not outside[:2].any()
+    clamped = measure_network(module, inputs.clamp(-2.2, 2.2), LABELS, measures=["sharpness", "fisher_rao_norm"])
+    found = measure_network(module, inputs, LABELS, measures=["sharpness", "fisher_rao_norm"])
+    assert found["value"].to_dict() == pytest.approx(clamped["value"].to_dict(), rel=1e-4)
+
+
 def test_a_weight_may_act_in_another_form(inputs):
     module = Of(lambda self, x: self.c((x @ self.a.weight.T).relu()), a=nn.Linear(6, 6), c=nn.Linear(6, 3))
     assert statuses(module, inputs, "log_frobenius_product") == ["ok"]

@@ -122,7 +122,7 @@ class MeasuredNetwork:
     @property
     def fitting_examples(self) -> int:
         """How many examples fit into one batch."""
-        return ACTIVATIONS // max(1, self.architecture.activations)
+        return fitting_examples(self.architecture)
 
     def batches(self, split: str = "train", max_examples: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs `(n, *input_shape)`, normalized, and labels `(n,)`: all examples, as many at once as fit.
@@ -140,6 +140,11 @@ class MeasuredNetwork:
             if self.precision is not None and inputs.is_floating_point():
                 inputs = inputs.to(self.precision)
             yield inputs, examples.labels[start:stop]
+
+
+def fitting_examples(architecture: Architecture) -> int:
+    """Return how many examples fit into one batch."""
+    return ACTIVATIONS // max(1, architecture.activations)
 
 
 def _stack_of_one(tensors: Parameters) -> dict[str, Tensor]:

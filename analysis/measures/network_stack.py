@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from benevolent.analysis.measures.architecture import Architecture
 from benevolent.analysis.measures.batchnorm import fold_stack, untrained_statistics
 from benevolent.analysis.measures.derivatives import try_derivatives
-from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters
+from benevolent.analysis.measures.measured_network import MeasuredNetwork, Parameters, fitting_examples
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.analysis.measures.weights import in_call_order
 from benevolent.trainables.data import Inputs, Split
 from benevolent.trainables.optimization.losses import LOSSES
-from benevolent.trainables.stack.module_calls import call_with
+from benevolent.trainables.stack.module_calls import call_with, named_tensors
 from benevolent.trainables.stack.network import Network
 
 #: Tensors of K networks, each `(K, ...)`, by group and name; or those of one network, each `(...)`.
@@ -91,6 +91,7 @@ class NetworkStack:
             )
         architecture = replace(
             architecture,
+            sequence=_sequence_on_all(architecture, first_folded, inputs["train"]),
             derivatives=derivatives,
             folds=module is not network.module,
             doubt=_why_not_the_network(module, first_folded, logits_of_first, examples),
@@ -176,6 +177,29 @@ def _why_not_the_network(
     if are_close(outputs, logits_of(examples)):
         return None
     return "needs layers that give the network's outputs; with BatchNorm folded they give other ones"
+
+
+@torch.no_grad()
+def _sequence_on_all(architecture: Architecture, tensors: Parameters, inputs: Inputs) -> nn.Module:
+    """Return the layers as a sequence if they run one after another on all inputs; else the module.
+
+    They were traced on a few, and values or the number of inputs may steer what a module does.
+    """
+    module, sequence = architecture.module, architecture.sequence
+    if sequence is module:
+        return module
+    names = {id(value): name for name, value in named_tensors(module).items()}
+    own_tensors = {name: tensors[names[id(value)]] for name, value in named_tensors(sequence).items()}
+    size = max(1, fitting_examples(architecture))
+    for start in range(0, inputs.examples, size):
+        examples = inputs.rows(start, start + size)[0]
+        try:
+            outputs = call_with(module, tensors, examples.clone())
+        except Exception:  # whatever the module raises; measures will say why
+            return module
+        if not are_close(call_with(sequence, own_tensors, examples.clone()), outputs):
+            return module
+    return sequence
 
 
 def _mixes_examples(logits_of: Callable[[Tensor], Tensor], examples: Tensor) -> bool:
