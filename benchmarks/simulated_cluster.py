@@ -17,6 +17,7 @@ import ray
 from kernels import processor
 from ray import tune
 
+from benevolent.analysis.measures.on_checkpoints import MeasuredFile
 from benevolent.orchestrator.measuring import measure_pool
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import ray_tune
@@ -44,10 +45,10 @@ class SleepingMeasureActor:
     def __init__(self, gpus: float, trust: bool, data_references: Any) -> None:
         pass
 
-    def measure(self, results: str, job: Any) -> int:
+    def measure(self, results: str, job: Any) -> MeasuredFile:
         """Sleep as long as a file takes."""
         time.sleep(SECONDS_OF_A_MEASURE)
-        return 1
+        return MeasuredFile(1, 0)
 
 
 class MeasureJobOfACohort(NamedTuple):

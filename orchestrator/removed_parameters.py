@@ -9,69 +9,84 @@ from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, lacking_measures
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.results_folder import ExistingCohorts
-from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 
 
 class ParameterRemoval:
-    """Removes the parameters of each cohort once it is done, measured, and no unfinished cohort waits for it.
+    """Removes the parameters of each cohort once it is done, measured, and needed by no other.
+
+    A cohort needs the networks that its runs start or learn from until it is measured, too: measures read the labels
+    and the initial weights that its runs have from them.
 
     Args:
         results: the results folder.
-        todo: the cohorts that are still to be trained.
-        done: ids of those that had finished before.
+        unfinished: the cohorts that are still to be trained or measured.
+        done: ids of those that were trained before.
         is_measured: tells of the id of a cohort if nothing of it is left to be measured.
     """
 
     def __init__(
-        self, results: Folder, todo: Sequence[Manifest], done: Iterable[str], is_measured: Callable[[str], bool]
+        self, results: Folder, unfinished: Sequence[Manifest], done: Iterable[str], is_measured: Callable[[str], bool]
     ) -> None:
         self._results = results
         self._is_measured = is_measured
         self._ready = dict.fromkeys(done)
-        self._waits_for = {cohort.cohort_id: cohort.waits_for for cohort in todo}
-        self._waiting: dict[str, set[str]] = defaultdict(set)
-        for cohort in todo:
+        self._needs = {cohort.cohort_id: cohort.waits_for for cohort in unfinished}
+        self._needed_by: dict[str, set[str]] = defaultdict(set)
+        for cohort in unfinished:
             for name in cohort.waits_for:
-                self._waiting[name].add(cohort.cohort_id)
+                self._needed_by[name].add(cohort.cohort_id)
 
     def on_done(self, cohort_id: str) -> None:
         """Note that a cohort has been trained."""
-        for name in self._waits_for[cohort_id]:
-            self._waiting[name].discard(cohort_id)
         self._ready[cohort_id] = None
 
     def remove(self) -> None:
         """Remove the parameters that nobody needs any more."""
-        unneeded = [name for name in self._ready if not self._waiting[name] and self._is_measured(name)]
-        for cohort_id in unneeded:
-            del self._ready[cohort_id]
-            CohortFiles(self._results, cohort_id).remove_parameters()
+        measured = [name for name in self._ready if self._is_measured(name)]
+        for cohort_id in measured:
+            for name in self._needs.pop(cohort_id, ()):
+                self._needed_by[name].discard(cohort_id)
+        for cohort_id in measured:
+            if not self._needed_by[cohort_id]:
+                del self._ready[cohort_id]
+                CohortFiles(self._results, cohort_id).remove_parameters()
 
 
-def check_not_removed(results: Folder, existing: ExistingCohorts, plan: Plan) -> None:
-    """Refuse to train runs that start or learn from networks whose parameters were removed.
+def removed_but_needed(results: Folder, existing: ExistingCohorts, plan: Plan) -> list[str]:
+    """Return the ids of cohorts whose parameters were removed, and that runs still to be trained start or learn from.
 
     Args:
         results: the results folder.
         existing: its cohorts.
         plan: of the command's spec.
-
-    Raises:
-        BadInput: names such a cohort.
     """
     new = plan.cohorts[plan.cohorts["new"]]
     needed = set[str]().union(*new["waits_for"])
     for cohort in existing.wanted(plan)[0]:
         needed.update(cohort.waits_for)
-    for cohort_id in sorted(needed.intersection(cohort.cohort_id for cohort in existing.cohorts)):
-        if CohortFiles(results, cohort_id).parameters_removed:
-            raise BadInput(
-                f"--out {results.uri}: runs of the spec start or learn from networks of cohort {cohort_id}, whose "
-                "parameters were removed (record.keep_parameters: false); give another folder"
-            )
+    known = sorted(needed.intersection(cohort.cohort_id for cohort in existing.cohorts))
+    return [cohort_id for cohort_id in known if CohortFiles(results, cohort_id).parameters_removed]
+
+
+def train_again(results: Folder, cohort_ids: Sequence[str], console: Console) -> None:
+    """Make the networks of cohorts be trained again, with equal results, since their parameters were removed.
+
+    Args:
+        results: the results folder, which this process holds.
+        cohort_ids: from `removed_but_needed`.
+        console: for a line.
+    """
+    for cohort_id in cohort_ids:
+        CohortFiles(results, cohort_id).begin_anew()
+    if cohort_ids:
+        line = (
+            f"training {quantity(len(cohort_ids), 'cohort')} again, whose parameters were removed "
+            "(record.keep_parameters: false): other runs start or learn from them"
+        )
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def say_what_stays_missing(

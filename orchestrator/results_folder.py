@@ -3,7 +3,7 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,13 @@ class ExistingCohorts:
         """Return these cohorts and new ones, in which no run has ended."""
         ended_in_new = [set[str]() for _ in manifests]
         return ExistingCohorts([*self.cohorts, *manifests], [*self.ended, *ended_in_new], self.asked)
+
+    def without_ends_in(self, cohort_ids: Collection[str]) -> "ExistingCohorts":
+        """Return these cohorts, as if no run had ended in some of them."""
+        ended = []
+        for cohort, run_ids in zip(self.cohorts, self.ended, strict=True):
+            ended.append(set[str]() if cohort.cohort_id in cohort_ids else run_ids)
+        return ExistingCohorts(self.cohorts, ended, self.asked)
 
     @property
     def cohort_of_run(self) -> dict[str, int]:

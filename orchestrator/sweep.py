@@ -21,7 +21,7 @@ from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.rebuilt_plan import damaged_descriptions, discard
-from benevolent.orchestrator.removed_parameters import check_not_removed
+from benevolent.orchestrator.removed_parameters import removed_but_needed, train_again
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.results_folder import (
     ExistingCohorts,
@@ -111,20 +111,29 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
         check_names(spec.record, spec.judging)
     discard_damaged(results, spec.record.keeps_checkpoints and bool(spec.record.names), console)
     with ray_cluster(address) if address else nullcontext():
+        seen = _written_by_commands(results)
         existing = ExistingCohorts.read(results, spec.record.while_training)
         with located_in(f"sweep {spec.name}"):
             slots = place_work(spec.resources, address).cohorts
             plan = expand(spec, existing.runs, slots)
         damaged = damaged_descriptions(results, existing, plan)
-        check_not_removed(results, existing, plan)
         if address and results.local:
             check_shared(Path(results.root), autoscales())
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         with held(results, "bth run", console):
+            if _written_by_commands(results) != seen:
+                raise BadInput(f"{results.uri}: another command has worked in it meanwhile; start this one again")
             discard(results, damaged, console)
-            todo, done = existing.with_new(prepare(results, spec, plan)).wanted(plan)
+            removed = removed_but_needed(results, existing, plan)
+            train_again(results, removed, console)
+            todo, done = existing.without_ends_in(removed).with_new(prepare(results, spec, plan)).wanted(plan)
             yield train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
+
+
+def _written_by_commands(results: Folder) -> list[list[str]]:
+    """Return the names that change when a command plans; those before and after taking the lease are to be equal."""
+    return [results.names(paths.COHORTS), results.names(paths.PLAN)]
 
 
 def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:

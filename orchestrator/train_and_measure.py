@@ -80,7 +80,8 @@ def train_and_measure(
     finished_before = {cohort.cohort_id: len(set(finished_runs(results, cohort.cohort_id))) for cohort in todo}
     runs = sum(len(cohort.runs) for cohort in todo)
     console.print(_announcement(runs, len(todo), sum(finished_before.values()), len(jobs)))
-    data_sets = {cohort.data.name for cohort in [*todo, *_cohorts_of(results, jobs)]}
+    unfinished = [*todo, *_cohorts_of(results, jobs)]
+    data_sets = {cohort.data.name for cohort in unfinished}
     dataset_broadcast.fetch_missing(data_sets, console)
 
     with ExitStack() as stack:
@@ -98,7 +99,7 @@ def train_and_measure(
             pool.submit(results, job)
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address)
         if not record.keep_parameters:
-            measuring.removal = ParameterRemoval(results, todo, done, pool.has_measured)
+            measuring.removal = ParameterRemoval(results, unfinished, done, pool.has_measured)
         failed: Mapping[str, str] = {}
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}

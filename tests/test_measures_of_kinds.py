@@ -181,7 +181,7 @@ def test_runs_of_every_kind_are_measured_and_read_back(kind, cohort, tmp_path):
     config = config | {"loss": {"name": loss}, "model": {"width": 6, "depth": 2}, "stop": {"max_epochs": 2}}
     made = cohort("c", [config | {"seed": seed} for seed in range(2)]).train()
     job = ExistingMeasures(Folder(tmp_path)).missing("c", made.files.parameter_files()[-1], None)
-    assert job and measure_file(Folder(tmp_path), job) == 2
+    assert job and measure_file(Folder(tmp_path), job).networks == 2
     results = load_results(tmp_path)
     assert results.measures["status"].str.startswith(("ok", "not applicable")).all()
     assert {"sharpness", "lipschitz_mean"} <= set(results.measures.query("status == 'ok'")["name"])

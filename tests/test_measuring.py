@@ -43,7 +43,7 @@ def missing(results: Folder, *measures: str, parameters: str = FILES[1]) -> Meas
 def measure(results: Folder, *measures: str) -> MeasureJob:
     job = missing(results, *measures)
     assert job and not results.exists(job.output)
-    assert measure_file(results, job) == 2
+    assert measure_file(results, job).networks == 2
     return job
 
 
@@ -159,7 +159,7 @@ def test_networks_are_measured_on_their_own_inputs_and_labels(cohort, tmp_path):
         files = (together if name == "c" else cohort(name, some)).train().files
         (final,) = [path for path in files.parameter_files() if path.startswith("final/")]
         job = ExistingMeasures(Folder(tmp_path)).missing(name, final, ["normalized_train_loss", "lipschitz_mean"])
-        assert measure_file(Folder(tmp_path), job) == len(some)
+        assert measure_file(Folder(tmp_path), job).networks == len(some)
         table = Folder(tmp_path).read_table(job.output).to_pandas()
         values[name] = table.pivot(index="run_id", columns="name", values="value")
     assert list(table.columns[:3]) == ["run_id", "phase", "step"]
@@ -174,7 +174,8 @@ def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
     runs = [{"data": data | {"frequency": f}, **rest} for f in (0.5, 1.0)]
     trained = cohort("c", runs).train()
     (final,) = [path for path in trained.files.parameter_files() if path.startswith("final/")]
-    assert measure_file(Folder(tmp_path), ExistingMeasures(Folder(tmp_path)).missing("c", final, ["path_norm"])) == 2
+    job = ExistingMeasures(Folder(tmp_path)).missing("c", final, ["path_norm"])
+    assert measure_file(Folder(tmp_path), job).networks == 2
     network = load_results(tmp_path).network(trained.run_ids[0])
     assert network(torch.zeros(3, 10)).shape == (3, 1)
 
@@ -183,7 +184,7 @@ def test_networks_with_real_targets_are_measured_too(cohort, tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_measures_what_a_cpu_measures(results):
     job = missing(results)
-    assert job and measure_file(results, job) == 2
+    assert job and measure_file(results, job).networks == 2
     here = load_results(results).measures
     measure_file(results, job, device="cuda:0")  # the same file anew
     there = load_results(results).measures

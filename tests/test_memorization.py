@@ -39,7 +39,7 @@ def test_memorization_uses_the_true_labels_of_each_run(cohort, tmp_path):
     made = cohort("c", configs).train()
     names = ["clean_train_accuracy", "corrupted_train_accuracy", "critical_sample_ratio", "linear_information"]
     job = ExistingMeasures(Folder(tmp_path)).missing("c", made.files.parameter_files()[-1], names)
-    assert job and measure_file(Folder(tmp_path), job) == 2
+    assert job and measure_file(Folder(tmp_path), job).networks == 2
     results = load_results(tmp_path)
     found = results.measures.pivot(index="run_id", columns="name", values="value").loc[made.run_ids]
     statuses = results.measures.pivot(index="run_id", columns="name", values="status").loc[made.run_ids]

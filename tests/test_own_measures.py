@@ -88,7 +88,7 @@ def test_a_file_of_parameters_is_measured_once_and_the_version_counts(lab, cohor
     final = made.files.parameter_files()[-1]
     job = ExistingMeasures(Folder(tmp_path)).missing("c", final, ["own_lab:known", "path_norm"])
     assert job and job.measures == ("own_lab:known", "path_norm")
-    assert measure_file(Folder(tmp_path), job) == 2
+    assert measure_file(Folder(tmp_path), job).networks == 2
     rows = load_results(tmp_path).measures.query("name == 'known'")
     assert rows["version"].tolist() == [3, 3] and rows["status"].tolist() == ["ok", "ok"]
     assert ExistingMeasures(Folder(tmp_path)).missing("c", final, ["own_lab:known"]) is None

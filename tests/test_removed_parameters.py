@@ -1,27 +1,37 @@
 """`record.keep_parameters: false`: networks are removed once they are measured, and everything else is as with them."""
 
 import io
+import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import in_process
 import pytest
-from disturbed_sweep import check_whole, tables
+from disturbed_sweep import DAMAGES, check_whole, tables
 from rich.console import Console
 from typer.testing import CliRunner
 
 from benevolent.analysis import load_results
+from benevolent.analysis.measures import MEASURES, Measure
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
+from benevolent.analysis.measures.on_checkpoints import MeasuredFile, measure_file
+from benevolent.orchestrator import sweep
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.measuring import measure_pool
+from benevolent.orchestrator.measuring.measure_pool import MeasurePool
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.removed_parameters import ParameterRemoval
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import measure_folder, train_sweep
+from benevolent.orchestrator.training.placement import Placement
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import check_files
+from benevolent.trainables.store.manifest import read_cohorts
 from benevolent.trainables.training.starting import start_training
 
 #: Dense runs in one cohort, pruned ones in others that wait for it.
@@ -82,14 +92,76 @@ def test_a_measure_that_cannot_be_taken_any_more_is_named(finished):
     assert line in console.file.getvalue()
 
 
-def test_runs_that_start_from_a_removed_network_are_refused(finished):
-    before = sorted(finished.rglob("*"))
-    with pytest.raises(BadInput, match="start or learn from networks of cohort .* parameters were removed"):
-        run_again(finished, spec_of(fractions=[0, 0.5, 0.25]))
-    assert sorted(finished.rglob("*")) == before
+def trained_here(results, record, resources, todo, done, console, address):
+    """What `train_and_measure` does with Ray, and then the removal."""
+    for cohort in todo:
+        assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
+    cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
+    for job in missing_jobs(ExistingMeasures(results), cohorts, record.names, True):
+        measure_file(results, job)
+    ParameterRemoval(results, [], cohorts, lambda cohort_id: True).remove()
 
 
-def test_a_network_is_kept_until_it_is_measured_and_those_that_start_from_it_have_ended(tmp_path):
+@pytest.mark.parametrize("pattern", ["measures/*-00000000-*", "cohorts/*/dynamics/*", "cohorts/*/manifest.json"])
+@pytest.mark.parametrize("of_child", [False, True])
+def test_what_is_damaged_later_is_made_again_with_the_networks_that_it_takes(
+    finished, tmp_path, monkeypatch, pattern, of_child
+):
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    before = tables(Folder(out))
+    children = [cohort.cohort_id for cohort in read_cohorts(Folder(out))[0] if cohort.waits_for]
+    victims = [path for path in sorted(out.glob(pattern)) if any(name in str(path) for name in children) == of_child]
+    DAMAGES["a bit flipped"](victims[0])
+    monkeypatch.setattr(sweep, "train_and_measure", trained_here)
+    printed = run_again(out, spec_of(keep_parameters=False))
+    assert f"{victims[0]}: damaged" in printed and "are trained again" in printed
+    assert ("training 1 cohort again, whose parameters were removed" in printed) == of_child
+    check_whole(Folder(out), before)
+    assert not list(out.glob("cohorts/*/*/*.safetensors"))
+    assert run_again(out, spec_of(keep_parameters=False)) == ""
+
+
+def test_new_runs_that_start_from_removed_networks_make_them_train_again(finished, tmp_path, monkeypatch):
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    monkeypatch.setattr(sweep, "train_and_measure", trained_here)
+    more = spec_of(fractions=[0, 0.5, 0.25], keep_parameters=False)
+    assert "training 1 cohort again" in run_again(out, more)
+    in_process.train_sweep(more, str(tmp_path / "at-once"))
+    check_whole(Folder(out), tables(Folder(tmp_path / "at-once")))
+
+
+def test_a_command_that_planned_before_another_one_worked_is_refused(tmp_path, monkeypatch):
+    def another_one(data_sets, console):
+        in_process.train_sweep(spec_of(), str(tmp_path))
+
+    monkeypatch.setattr(sweep.dataset_broadcast, "fetch_missing", another_one)
+    with pytest.raises(BadInput, match="another command has worked in it meanwhile"):
+        run_again(tmp_path, spec_of())
+
+
+def test_networks_are_kept_while_a_measure_of_them_has_an_error(tmp_path, monkeypatch):
+    def failing(network):
+        raise RuntimeError("no luck")
+
+    failing.__name__ = "fragile"
+    monkeypatch.setitem(MEASURES, "fragile", Measure(failing, 1, "none", "nowhere"))
+    results = Folder(tmp_path)
+    in_process.train_sweep(spec_of(measures=["fragile"]), str(tmp_path))
+    jobs = missing_jobs(ExistingMeasures(results), cohort_ids(results), ["fragile"], False)
+    assert [measure_file(results, job) for job in jobs] == [(2, 2), (2, 2)]
+    answers = [MeasuredFile(2, 2), MeasuredFile(2, 0)]
+    monkeypatch.setattr(MeasurePool, "_start_actor", lambda pool: Mock())
+    monkeypatch.setattr(measure_pool.ray, "wait", lambda running, **_: (running[:1], running[1:]))
+    monkeypatch.setattr(measure_pool.ray, "get", lambda reference: answers.pop(0))
+    pool = MeasurePool(Placement(1, (None,)))
+    for job in jobs:
+        pool.submit(results, job)
+    while pool.busy:
+        pool.poll()
+    assert [pool.has_measured(job.cohort_id) for job in jobs] == [False, True]
+
+
+def test_a_network_is_kept_until_it_is_measured_and_those_that_start_from_it_are_too(tmp_path):
     results = Folder(tmp_path)
     todo, _ = prepare_anew(results, spec_of())
     dense, pruned = [cohort.cohort_id for cohort in todo]
@@ -100,12 +172,11 @@ def test_a_network_is_kept_until_it_is_measured_and_those_that_start_from_it_hav
         removal.on_done(cohort_id)
         measured.add(dense)
         removal.remove()
-        if cohort_id == dense:
-            assert CohortFiles(results, dense).final_files()
-    assert not CohortFiles(results, dense).parameter_files() and CohortFiles(results, pruned).parameter_files()
-    measured.add(pruned)
+        assert CohortFiles(results, dense).final_files()
+    assert CohortFiles(results, pruned).parameter_files()
+    measured.add(pruned)  # which may take the networks that its runs learn from
     removal.remove()
-    assert not CohortFiles(results, pruned).parameter_files()
+    assert not CohortFiles(results, dense).parameter_files() and not CohortFiles(results, pruned).parameter_files()
 
 
 def test_a_removal_that_was_killed_is_completed(tmp_path, monkeypatch):

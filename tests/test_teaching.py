@@ -85,7 +85,7 @@ def test_measures_are_of_the_labels_that_a_run_was_trained_on(cohort, tmp_path):
     results, trained = Folder(tmp_path), family.of[config.run_id][1]
     (name,) = [name for name in trained.files.parameter_files() if name.startswith("final/")]
     job = ExistingMeasures(results).missing(trained.name, name, ["margin_mean"])
-    assert measure_file(results, job) == 1
+    assert measure_file(results, job).networks == 1
     found = results.read_table(job.output).to_pandas().query("name == 'margin_mean'").value.item()
     module, inputs = built(config).module, data.load(config.data).train.inputs
     told = predictions(family, config.teacher, inputs)

@@ -23,12 +23,20 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.parameters import read_parameters
+from benevolent.trainables.store.statuses import MEASURE_ERROR
 from benevolent.trainables.store.table_schemas import measure_rows
 from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 
-def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: str = "cpu") -> int:
+class MeasuredFile(NamedTuple):
+    """How many networks of a file were measured, and how many rows say that a measure raised an error."""
+
+    networks: int
+    errors: int
+
+
+def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: str = "cpu") -> MeasuredFile:
     """Measure every network in a file of parameters, and write the rows as one file.
 
     Args:
@@ -36,9 +44,6 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
         job: the file, and the measures.
         trust: allow modules that the results name to be imported.
         device: where the measures are computed.
-
-    Returns:
-        the number of networks measured.
     """
     stored = MeasurableNetworks.load(results, job, trust, device)
     asked = torch.tensor([job.run_ids is None or run_id in job.run_ids for run_id in stored.about["run_id"]])
@@ -53,7 +58,7 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
     for column in ("run_id", "phase", "step"):
         table[column] = [stored.about[column][position] for position in table["position"]]
     results.write_table(job.output, measure_rows(table))
-    return int(asked.sum())
+    return MeasuredFile(int(asked.sum()), int(table["status"].str.startswith(MEASURE_ERROR).sum()))
 
 
 class MeasurableNetworks(NamedTuple):

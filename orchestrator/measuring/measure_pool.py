@@ -9,7 +9,7 @@ import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benevolent.analysis.measures.missing_measures import MeasureJob
-from benevolent.analysis.measures.on_checkpoints import measure_file
+from benevolent.analysis.measures.on_checkpoints import MeasuredFile, measure_file
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
 from benevolent.trainables.errors import BadInput
@@ -29,8 +29,8 @@ class MeasureActor:
         self.trust = trust
         self.device = assigned_device(gpus)
 
-    def measure(self, results: str, job: MeasureJob) -> int:
-        """Write the rows of a job in a results folder; return how many networks were measured."""
+    def measure(self, results: str, job: MeasureJob) -> MeasuredFile:
+        """Write the rows of a job in a results folder."""
         return measure_file(Folder(results), job, self.trust, self.device)
 
 
@@ -65,7 +65,7 @@ class MeasurePool:
         self.done = 0
         self.errors: list[str] = []
         self._measured: list[tuple[str, int]] = []
-        self._open: Counter[str] = Counter()  # jobs of each cohort that are not done, those that failed among them
+        self._open: Counter[str] = Counter()  # jobs of each cohort that are not done without any error
         self._submitted_files: set[tuple[str, str, str]] = set()
         self._queue: deque[tuple[str, MeasureJob]] = deque()
         self._retries = Retries()
@@ -117,7 +117,7 @@ class MeasurePool:
         return len(self._running)
 
     def has_measured(self, cohort_id: str) -> bool:
-        """Return True if every job of a cohort that was submitted has succeeded."""
+        """Return True if every job of a cohort that was submitted is done, and no measure has raised an error."""
         return not self._open[cohort_id]
 
     def take_measured(self) -> list[tuple[str, int]]:
@@ -137,7 +137,7 @@ class MeasurePool:
     def _collect(self, reference: ray.ObjectRef) -> None:
         actor, queued = self._running.pop(reference)
         try:
-            networks = ray.get(reference)
+            measured: MeasuredFile = ray.get(reference)
         except ray.exceptions.RayError as error:
             if isinstance(error, ray.exceptions.RayActorError):
                 self._free_nodes.append(self._node_of.pop(actor))
@@ -154,8 +154,8 @@ class MeasurePool:
         else:
             self._idle.append(actor)
             self.done += 1
-            self._open[queued[1].cohort_id] -= 1
-            self._measured.append((queued[1].cohort_id, networks))
+            self._open[queued[1].cohort_id] -= not measured.errors
+            self._measured.append((queued[1].cohort_id, measured.networks))
 
     def _try_again(self, queued: tuple[str, MeasureJob], error: ray.exceptions.RayError) -> None:
         """Put a job whose actor was lost back in front, or give it up."""

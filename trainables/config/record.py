@@ -32,7 +32,8 @@ class RecordConfig(Section):
     and `early_stop_error` on the test split of the network at that epoch (Frankle and Carbin 2019). The run goes on.
 
     `keep_parameters`: with `false`, the checkpoints and final parameters of a cohort are removed as soon as they are
-    measured and no unfinished run starts or learns from them. Later no further measure can be taken of these networks.
+    measured without an error and no unfinished run starts or learns from them. Later no further measure can be taken of
+    these networks, and they train again if new runs start from them.
 
     `save_every_seconds`: how often a cohort writes its state, from which it goes on after a stop.
     """

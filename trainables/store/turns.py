@@ -6,6 +6,7 @@ take the same turn at the same time cannot both succeed, where the store can ref
 
 from typing import Any, NamedTuple
 
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
 
 
@@ -28,8 +29,13 @@ def latest(folder: Folder) -> Turn | None:
     Raises:
         BadInput: its file is damaged.
     """
-    number = latest_number(folder)
-    return Turn(number, folder.read_json(turn_name(number))) if number else None
+    while number := latest_number(folder):
+        try:
+            return Turn(number, folder.read_json(turn_name(number)))
+        except BadInput:
+            if folder.exists(turn_name(number)):
+                raise
+    return None
 
 
 def take(folder: Folder, number: int, value: Any) -> bool:
