@@ -76,3 +76,19 @@ def test_a_change_in_the_middle_of_a_network_is_not_seen_before_it():
         changed.load_state_dict({**module.state_dict(), **change})
         expected.append(wrong(changed, inputs, labels))
     assert errors_of_changes(module, changes, (inputs, labels)) == pytest.approx(expected)
+
+
+def test_layers_that_are_there_twice_act_twice():
+    torch.manual_seed(0)
+    relu, shared = torch.nn.ReLU(), torch.nn.Linear(4, 4)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), relu, shared, relu, shared, torch.nn.Linear(4, 2))
+    inputs = 3 * torch.randn(50, 3)
+    with torch.no_grad():
+        module[5].bias -= module(inputs).mean(0)  # each class is given to some
+        labels = module(inputs).argmax(1)
+    changes = [{"5.bias": module[5].bias.detach().clone()}, {"2.bias": -3 * torch.ones(4)}]
+    changed = copy.deepcopy(module)
+    changed[2].bias.data.fill_(-3)
+    expected = [0, wrong(changed, inputs, labels)]
+    assert 0 < expected[1] < 1
+    assert errors_of_changes(module, changes, (inputs, labels)) == pytest.approx(expected)

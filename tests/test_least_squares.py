@@ -1,15 +1,18 @@
 """The last layer solved for: the exact solution, double descent, and what it does not go with."""
 
 import os
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.stack.least_squares import parts
 
 SMALL = {"train_size": 100, "validation_size": 50, "test_size": 100}
 MLP = {"family": "mlp", "width": 16, "depth": 3}
@@ -27,6 +30,30 @@ def features(tensors: dict, inputs: torch.Tensor) -> np.ndarray:
     for layer in ("1", "3"):
         hidden = (hidden @ tensors[f"{layer}.weight"].T + tensors[f"{layer}.bias"]).relu()
     return np.column_stack([hidden.numpy(), np.ones(len(hidden))])
+
+
+class Scaled(nn.Sequential):
+    """A sequence with a forward pass of its own."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(inputs)
+
+
+class Made(nn.Sequential):
+    """A sequence that is made in a way of its own."""
+
+    def __init__(self) -> None:
+        relu = nn.ReLU()
+        super().__init__(OrderedDict(first=relu, body=nn.Linear(4, 3), second=relu, head=nn.Linear(3, 2)))
+
+
+def test_a_network_is_split_before_its_last_layer_if_it_is_a_sequence():
+    made = Made()
+    body, name, last = parts(made)
+    assert (name, last) == ("head", made.head)
+    assert list(body) == [made.first, made.body, made.second] and body.body is made.body
+    with pytest.raises(BadInput, match="does not end with a linear layer"):
+        parts(Scaled(*made))
 
 
 @pytest.mark.parametrize("classes", [None, "odd_even"])

@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from benevolent.analysis.measures.relu_layers import (
-    Step,
-    Weighted,
-)
+from benevolent.analysis.measures.relu_layers import Step, Weighted
 from benevolent.analysis.measures.two_classes import two_class_logits
 from benevolent.trainables.optimization.losses import differentiable_cross_entropy
 

@@ -9,7 +9,7 @@ from benevolent.analysis.measures.layer_products import ConvolutionMap, DenseMap
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.relu_derivatives import ReluSequence, in_one_row, logit_slopes
 from benevolent.analysis.measures.relu_layers import Active, Flattened, Step, Weighted
-from benevolent.trainables.stack.layer_types import is_sequence
+from benevolent.trainables.stack.layer_types import flattens_everything, is_sequence, pads_with_zeros
 from benevolent.trainables.stack.own_code import is_changed
 
 
@@ -85,9 +85,9 @@ def _is_known(layer: nn.Module) -> bool:
     if is_changed(layer):
         return False
     if type(layer) is nn.Conv2d:
-        return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        return pads_with_zeros(layer)
     if type(layer) is nn.Flatten:
-        return layer.start_dim == 1 and layer.end_dim == -1
+        return flattens_everything(layer)
     return type(layer) in (nn.Linear, nn.ReLU)
 
 

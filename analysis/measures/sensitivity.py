@@ -27,11 +27,12 @@ MIXTURES = 32
 @computed_once
 def jacobian_norms(network: MeasuredNetwork, split: str) -> Tensor:
     """Return the spectral and Frobenius norms `(N, 2)` of the logits' Jacobians d f / d x at a split's inputs."""
-    sequence = relu_sequence(network) if split == "train" else None
+    classes = network.architecture.classes
+    is_exact = classes <= EXACT_CLASSES
+    sequence = relu_sequence(network) if split == "train" and is_exact else None
     if sequence is not None and sequence.jacobian_numbers <= JACOBIAN_NUMBERS:
         return network.own_row(_norms_of_each(sequence))
-    classes = network.architecture.classes
-    rows = classes if classes <= EXACT_CLASSES else 1  # of the others one mixture at a time is in memory
+    rows = classes if is_exact else 1  # of the others one mixture at a time is in memory
     size = slice_size(rows, math.prod(network.splits[split].sets.shape))
     parts = [jacobian_norms_at(network, inputs) for inputs, _ in network.batches(split, size)]
     return torch.cat(parts)

@@ -23,6 +23,7 @@ def layers_of_run(results: Results, run_id: str) -> list[list[str]]:
     return built_network.for_run(config, data.describe(config.data)).layers
 
 
+@torch.no_grad()
 def changed_network(module: nn.Module, change: Change) -> nn.Module:
     """Return a copy of a network, in eval mode, with some of its tensors replaced.
 
@@ -31,7 +32,9 @@ def changed_network(module: nn.Module, change: Change) -> nn.Module:
     [7.0]
     """
     changed = copy.deepcopy(module).eval()
-    changed.load_state_dict({**module.state_dict(), **change})
+    own = changed.state_dict()  # a tensor that layers share has several names here
+    for name, value in change.items():
+        own[name].copy_(value)
     return changed
 
 
@@ -67,18 +70,18 @@ def _inputs_of_children(module: nn.Module, rows: Tensor) -> list[Tensor]:
     if not is_sequence(module):
         return [rows]
     inputs = [rows]
-    for child in list(module.children())[:-1]:
+    for child in list(module)[:-1]:
         inputs.append(child(inputs[-1]))
     return inputs
 
 
 def _outputs_of_change(module: nn.Module, change: Change, inputs_by_child: Sequence[Tensor]) -> Tensor:
     changed = changed_network(module, change)
-    if not is_sequence(module) or not change:
+    if not is_sequence(changed) or not change:
         return changed(inputs_by_child[0])
-    names = [name for name, _ in module.named_children()]
+    names = list(changed._modules)
     first = min(names.index(name.partition(".")[0]) for name in change)
     outputs = inputs_by_child[first]
-    for child in list(changed.children())[first:]:
+    for child in list(changed)[first:]:
         outputs = child(outputs)
     return outputs

@@ -62,7 +62,7 @@ class LayerType:
     paths: PathRule | None = None
 
 
-def _pads_with_zeros(layer: nn.Conv2d) -> bool:
+def pads_with_zeros(layer: nn.Conv2d) -> bool:
     """Return True if a convolution pads with zeros, as many as it names."""
     return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
@@ -75,7 +75,8 @@ def _returns_maxima_only(layer: nn.MaxPool2d) -> bool:
     return not layer.return_indices
 
 
-def _flattens_everything(layer: nn.Flatten) -> bool:
+def flattens_everything(layer: nn.Flatten) -> bool:
+    """Return True if each example becomes one vector."""
     return layer.start_dim == 1 and layer.end_dim == -1
 
 
@@ -106,7 +107,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     nn.Conv2d: replace(
         _LINEAR,
         batched=layers.conv2d,
-        settings_batched=_pads_with_zeros,
+        settings_batched=pads_with_zeros,
         weights="kernel",
         paths=path_sums.CONVOLVED,
     ),
@@ -139,7 +140,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     nn.AdaptiveAvgPool2d: replace(_MEAN, paths=path_sums.MEAN_OF_ALL),
     # Layers that move numbers, or add zeros.
     nn.Identity: replace(_UNCHANGED, batched=layers.elementwise),
-    nn.Flatten: replace(_UNCHANGED, batched=layers.flatten, settings_batched=_flattens_everything),
+    nn.Flatten: replace(_UNCHANGED, batched=layers.flatten, settings_batched=flattens_everything),
     nn.Unflatten: replace(_UNCHANGED, batched=layers.samplewise, settings_batched=_unflattens_features),
     nn.ZeroPad2d: replace(_UNCHANGED, batched=layers.channelwise),
     ZeroPadShortcut: replace(_UNCHANGED, batched=layers.strided),

@@ -1,5 +1,6 @@
 """Least-squares solution of a network's last layer, with everything before it as drawn: random features."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import torch
@@ -9,6 +10,7 @@ from torch.func import functional_call
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.models.modules import FixedSigns
 from benevolent.trainables.optimization.losses import targets
+from benevolent.trainables.stack.layer_types import is_sequence, layer_type
 from benevolent.trainables.stack.network import Network
 
 #: Singular values below this part of the largest count as zero.
@@ -19,13 +21,16 @@ def parts(module: nn.Module) -> tuple[nn.Sequential, str, nn.Linear]:
     """Split a network into the part that makes the features, and the name and module of the layer that is solved for.
 
     Raises:
-        BadInput: the module is no `nn.Sequential` that ends with `nn.Linear`, or that layer is not trained.
+        BadInput: the module is no `nn.Sequential` that ends with `nn.Linear`, one of them has a forward pass of its
+            own, or that layer is not trained.
     """
-    if not (isinstance(module, nn.Sequential) and len(module) and isinstance(module[-1], nn.Linear)):
+    layers = list(module._modules.items()) if is_sequence(module) else []  # also those that are there twice
+    name, last = layers[-1] if layers else ("", None)
+    if not (isinstance(last, nn.Linear) and layer_type(last).weights == "matrix"):
         raise BadInput("optimizer.name = 'least_squares': the network does not end with a linear layer (nn.Sequential)")
-    if isinstance(module[-1], FixedSigns):
+    if isinstance(last, FixedSigns):
         raise BadInput("optimizer.name = 'least_squares': the network ends with a layer that is not trained")
-    return module[:-1], str(len(module) - 1), module[-1]
+    return nn.Sequential(OrderedDict(layers[:-1])), name, last
 
 
 def solution(network: Network, tensors: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
