@@ -104,7 +104,8 @@ def _all_runs(report: Report) -> pd.DataFrame:
     others = [part for part in (report.failed, report.parents) if len(part)]
     table = pd.concat([table, *others]) if others else table
     if "run_id" not in table:
-        table = table.assign(run_id=[str(number) for number in table.index])
+        run_ids = pd.Series(table.index.astype(str), index=table.index, name="run_id")
+        table = pd.concat([table, run_ids], axis=1)
     return table.drop_duplicates("run_id").reset_index(drop=True)
 
 

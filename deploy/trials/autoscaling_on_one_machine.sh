@@ -110,7 +110,7 @@ python machines.py 2> "$work/machines" &
 machines=$!
 echo '$ bth run my-sweep.yaml --address auto --out s3://my-results/my-sweep'
 bth run my-sweep.yaml --address auto --out s3://my-results/my-sweep
-touch done
+touch "done"
 wait "$machines"
 echo
 echo '$ bth status s3://my-results/my-sweep'

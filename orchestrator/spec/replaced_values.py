@@ -13,7 +13,7 @@ def check_replaced(axes: Axes) -> None:
     Raises:
         BadInput: the field does not take the value.
 
-    >>>     from benevolent.orchestrator.spec.axes import Axis
+    >>> from benevolent.orchestrator.spec.axes import Axis
     >>> axis = Axis("grid", ({"init.scale": 1.0}, {"init.scale": 2.0}))
     >>> check_replaced(Axes({"init": {"scale": "he"}}, [axis]))
     Traceback (most recent call last):

@@ -103,7 +103,8 @@ class Folder:
         infos = self._patiently(lambda: self.fs.get_file_info(selector))
         used: Counter[str] = Counter()
         for info in infos:
-            used[posixpath.splitext(info.base_name)[1]] += info.size or 0
+            if info.is_file:
+                used[posixpath.splitext(info.base_name)[1]] += info.size or 0
         return used
 
     def read(self, path: str) -> bytes:
