@@ -35,6 +35,12 @@ def test_network_is_freed_after_activations():
     assert alive() is None
 
 
+def hooked(module: nn.Module) -> nn.Module:
+    """A module whose outputs a hook doubles."""
+    module.register_forward_hook(lambda _, inputs, outputs: 2 * outputs)
+    return module
+
+
 ACTIVATION, TIED = nn.Tanh(), nn.Linear(3, 3)
 NETWORKS = {
     "one activation twice": (nn.Sequential(nn.Linear(7, 5), ACTIVATION, nn.Linear(5, 3), ACTIVATION), (7,)),
@@ -133,6 +139,8 @@ def test_noise_changes_mean_and_variance_of_each_feature_at_each_step(draws):
         nn.LayerNorm(3),
         Residual(nn.LayerNorm(3)),
         nn.Sequential(TIED, nn.Tanh(), TIED),
+        hooked(nn.Sequential(nn.Linear(3, 3))),
+        hooked(Residual(nn.Linear(3, 3))),
     ],
 )
 def test_modules_without_batched_form_use_other_kernels(layer):

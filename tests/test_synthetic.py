@@ -156,6 +156,24 @@ def test_the_exact_error_counts_biases_and_the_run_s_own_noise(cohort, loss, bia
         assert "population_error" not in set(other.table("outcomes").name)
 
 
+class Squares(torch.nn.Module):
+    """Not linear in its inputs, although its only layer is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(20, 2)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.layer(inputs.square())
+
+
+def test_a_network_with_one_linear_layer_may_not_be_linear(cohort):
+    data_ = {"name": "sparse_linear", "train_size": 40, "validation_size": 0, "test_size": 10, "dimension": 20}
+    model = {"family": "module", "path": "test_synthetic:Squares"}
+    trained = cohort("c", [{"data": data_, "model": model, "stop": {"max_epochs": 1}}]).train()
+    assert "population_error" not in set(trained.table("outcomes").name)
+
+
 def test_staircase_is_the_sign_of_three_terms():
     train = load("staircase").train
     x = train.inputs.T

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from benevolent.trainables.stack.layer_types import CONTAINERS, layer_type
 from benevolent.trainables.stack.layers import Mode, Tensors
+from benevolent.trainables.stack.own_code import is_changed
 
 
 class BatchedModule:
@@ -54,7 +55,12 @@ class BatchedModule:
 
 
 def is_batched(module: nn.Module) -> bool:
-    """Return True if `BatchedModule` can run a module: all layers are batched, and none with tensors occurs twice."""
+    """Return True if `BatchedModule` can run a module.
+
+    All layers are batched, none has hooks or a forward pass of its own, and none with tensors occurs twice.
+    """
+    if is_changed(module):
+        return False
     for named in (module.named_parameters, module.named_buffers):
         if len(list(named(remove_duplicate=False))) > len(list(named())):
             return False

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from benevolent.trainables.data import SYNTHETIC
+from benevolent.trainables.stack.layer_types import is_sequence
+from benevolent.trainables.stack.own_code import is_changed
 from benevolent.trainables.stack.stack import Stack
 
 
@@ -18,7 +20,7 @@ def population_outcomes(stack: Stack) -> dict[str, Tensor]:
     """
     config = stack.configs[0].data
     exact = SYNTHETIC[config.name].population_error if config.name in SYNTHETIC else None
-    if exact is None or [type(part) for part in stack.network.module.children()] != [nn.Linear]:
+    if exact is None or not _is_one_linear_layer(stack.network.module):
         return {}
     named = {name.rpartition(".")[2]: value.detach().cpu().double() for name, value in stack.tensors.items()}
     weights = named["weight"]
@@ -29,3 +31,10 @@ def population_outcomes(stack: Stack) -> dict[str, Tensor]:
     for row, run in enumerate(stack.configs):
         errors.append(exact(weights[row, 0].numpy(), float(bias[row, 0]), run.data.noise))
     return {"population_error": torch.tensor(errors, dtype=torch.float64).to(stack.state.parameters.device)}
+
+
+def _is_one_linear_layer(module: nn.Module) -> bool:
+    if not is_sequence(module):
+        return False
+    layers = list(module)
+    return [type(layer) for layer in layers] == [nn.Linear] and not is_changed(layers[0])
