@@ -45,7 +45,8 @@ def watch(
     gradients add up to the gradient of the mean over all examples. Gradients are read when the backward pass has ended,
     so before they are clipped, as in a sweep. Steps that `torch.amp.GradScaler` skips are no steps. The learning rate
     is that of the group of parameters with the first layer's bias, and the parameters are those that the optimizer has
-    and that require gradients when the watch begins; one that is used twice counts once.
+    and that require gradients when the watch begins; one that is used twice counts once. The first layer is the first
+    with weights that the module's constructor makes.
 
     Every backward pass from an output in training mode belongs to the next step, if it is made at the same parameters
     as the step's first: gradients and derivatives are those at the parameters that the step begins with. So the second
