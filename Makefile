@@ -1,13 +1,14 @@
 # make run: one sweep from nothing to a verdict.  make test: all tests but those of `make paper`.
 # make paper: what takes long: a start of every study at paper scale, measures of 1,000 networks, 10,000 changed files
-#   for each loader, and the fault matrix.
+#   for each loader, every family of networks with every intervention, and the fault matrix.
 # make lint: style and types.  make docs: the documentation, build/site/index.html.
 # make bench: the benchmarks of speed.  Each of them first installs what it needs into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-LONG := tests/test_paper_scale.py tests/test_many_networks.py tests/test_fault_matrix.py tests/test_many_files.py
+LONG := tests/test_paper_scale.py tests/test_many_networks.py tests/test_fault_matrix.py tests/test_many_files.py \
+	tests/test_other_pairs.py
 
 .PHONY: run test paper lint docs bench clean
 
