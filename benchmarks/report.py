@@ -12,7 +12,7 @@ import time
 
 from benevolent.analysis import load_results
 from benevolent.orchestrator import reporting
-from benevolent.orchestrator.results_folder import read_spec
+from benevolent.orchestrator.stored_spec import read_spec
 from benevolent.trainables.store.folder import Folder
 
 

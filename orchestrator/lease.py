@@ -175,7 +175,10 @@ class _Lease:
         self.folder.write_json(turns.turn_name(self.number), self.holder._asdict())
 
     def _why_lost(self) -> str:
-        other = holder(self.results)
+        try:
+            other = holder(self.results)
+        except (BadInput, OSError):
+            other = None
         if other is None:
             return (
                 "the lease of this command is gone: another one has been at work here since, or the folder was removed"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from benevolent.orchestrator.plan.plan import Plan
-from benevolent.orchestrator.results_folder import ExistingCohorts, read_spec
+from benevolent.orchestrator.results_folder import ExistingCohorts
+from benevolent.orchestrator.stored_spec import read_spec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder

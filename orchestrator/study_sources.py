@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from benevolent.orchestrator.results_folder import read_spec
+from benevolent.orchestrator.stored_spec import read_spec
 from benevolent.orchestrator.study import ReadRuns, Source, Study
 from benevolent.orchestrator.study_scales import Scale
 from benevolent.trainables.errors import BadInput, did_you_mean

@@ -26,13 +26,12 @@ from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.results_folder import (
     ExistingCohorts,
     check_disk,
-    check_folder,
     prepare,
     read_from,
-    read_spec,
 )
 from benevolent.orchestrator.spec.names import check_names
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.stored_spec import check_folder, read_spec
 from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and_measure
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.machines import autoscales

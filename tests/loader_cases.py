@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from benevolent.analysis import load_results
 from benevolent.analysis.table_files import read_table
 from benevolent.orchestrator import lease, provenance
-from benevolent.orchestrator.results_folder import read_spec
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.stored_spec import read_spec
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.cohort_files import cohort_ids
 from benevolent.trainables.store.folder import Folder

@@ -86,7 +86,7 @@ def test_an_unknown_list_names_those_that_exist():
 def test_report_is_made_again_only_if_asked(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr("benevolent.orchestrator.reporting.report", lambda *_, anew, **_more: calls.append(anew) or [])
-    monkeypatch.setattr("benevolent.orchestrator.results_folder.read_spec", lambda folder: None)
+    monkeypatch.setattr("benevolent.orchestrator.stored_spec.read_spec", lambda folder: None)
     for options in ([], ["--anew"]):
         CliRunner().invoke(app, ["report", str(tmp_path), *options], catch_exceptions=False)
     assert calls == [False, True]

@@ -92,3 +92,5 @@ def test_two_tables_are_judged_and_compared_on_the_command_line(tmp_path, monkey
     (tmp_path / "no.json").write_text("[1]")
     with pytest.raises(BadInput, match=r"no.json: damaged or not a file of this project \(no verdicts"):
         CliRunner().invoke(main.app, ["compare", "one.json", "no.json"], catch_exceptions=False)
+    with pytest.raises(BadInput, match=r"none.json: no such file$"):
+        CliRunner().invoke(main.app, ["compare", "one.json", "none.json"], catch_exceptions=False)

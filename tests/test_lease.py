@@ -130,6 +130,29 @@ def test_command_is_stopped_also_if_the_one_that_took_over_has_ended(results, mo
     assert len(stopped) == 1 and "another one has been at work here since" in stopped[0]
 
 
+def test_a_lease_that_ends_while_it_is_looked_at_is_none(results, monkeypatch):
+    left_behind(results)
+    read = Folder.read_json
+
+    def read_too_late(folder, path):
+        folder.delete(path)
+        return read(folder, path)
+
+    monkeypatch.setattr(Folder, "read_json", read_too_late)
+    assert holder(results) is None
+
+
+def test_a_command_that_is_refused_starts_no_ray(results, monkeypatch):
+    monkeypatch.setattr("benevolent.orchestrator.training.ray_session.ray_starts_meanwhile", pytest.fail)
+    left_behind(results)
+    with pytest.raises(BadInput, match="is at work in it"):
+        CliRunner().invoke(app, ["run", "quickstart", "--out", results.root], catch_exceptions=False)
+    (results / paths.LEASE).delete("00001.json")
+    results.write("something", b"")
+    with pytest.raises(BadInput, match="holds files but no sweep"):
+        CliRunner().invoke(app, ["run", "quickstart", "--out", results.root], catch_exceptions=False)
+
+
 def test_signs_of_life_are_given(results):
     with held(results, "bth run", QUIET):
         first = holder(results).sign

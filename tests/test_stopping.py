@@ -47,6 +47,14 @@ def with_a_reason_that_stopping_brings_about():
     threading.Thread(target=say_that_it_has_ended, daemon=True).start()
     time.sleep(60)
 
+def with_a_library_that_complains_and_starts_another_process():
+    def complain():
+        children.wait()
+        os.write(2, b"a process has died")
+        subprocess.Popen(["sleep", "60"])
+    threading.Thread(target=complain, daemon=True).start()
+    time.sleep(60)
+
 def on_another_system():
     time.sleep(60)
 
@@ -112,6 +120,7 @@ def test_a_signal_stops_everything_that_was_started(start, number, whole_group):
         "with_another_handler",
         "with_a_handler_in_c",
         "with_a_reason_that_stopping_brings_about",
+        "with_a_library_that_complains_and_starts_another_process",
     ],
 )
 def test_a_signal_is_seen_whatever_the_main_thread_does_and_others_install(start, doing):

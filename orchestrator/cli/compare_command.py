@@ -49,15 +49,16 @@ def _verdicts_of(where: str) -> "list[Verdicts]":
     """Return the verdicts in a file, or on a results folder, whose report is made if it is not up to date."""
     from benevolent.analysis.judging.verdicts import read_verdicts
     from benevolent.orchestrator import reporting
-    from benevolent.orchestrator.results_folder import read_spec
+    from benevolent.orchestrator.stored_spec import read_spec
     from benevolent.orchestrator.watched_folder import watched_runs
     from benevolent.trainables.errors import damaged, one_line
     from benevolent.trainables.store.folder import Folder
+    from benevolent.trainables.store.single_files import read_file
 
-    if where.endswith(".json"):
-        folder = Folder(posixpath.dirname(where) or ".")
+    if where.partition("?")[0].endswith(".json"):
+        data = read_file(where)
         try:
-            return read_verdicts(folder.read(posixpath.basename(where)))
+            return read_verdicts(data)
         except ValueError as error:
             raise damaged(where, f"no verdicts: {one_line(error)}") from None
     folder = Folder(where)

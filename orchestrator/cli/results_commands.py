@@ -119,7 +119,7 @@ def report(
     [bold]Example:[/] bth report results/quickstart
     """
     from benevolent.orchestrator import reporting
-    from benevolent.orchestrator.results_folder import read_spec
+    from benevolent.orchestrator.stored_spec import read_spec
     from benevolent.orchestrator.watched_folder import watched_runs
     from benevolent.trainables.store.folder import Folder
     from benevolent.trainables.store.integrity import check_files

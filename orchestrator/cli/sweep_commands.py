@@ -35,7 +35,9 @@ def run(
 
     [bold]Example:[/] bth run quickstart --set seeds=2 --out results/small
     """
+    from benevolent.orchestrator.lease import check_free
     from benevolent.orchestrator.spec.load_spec import load_spec
+    from benevolent.orchestrator.stored_spec import check_folder
     from benevolent.orchestrator.training.ray_session import ray_starts_meanwhile
     from benevolent.trainables.store.folder import Folder
 
@@ -44,6 +46,8 @@ def run(
 
     sweep = load_spec(spec, overrides or [])
     where = out or str(RESULTS / sweep.name)
+    check_free(Folder(where))
+    check_folder(Folder(where), sweep)
     reported = Folder(where).exists(paths.REPORT_PAGE)  # then there may be nothing to train
     with nullcontext() if address or reported else ray_starts_meanwhile():
         from benevolent.orchestrator.sweep import run_sweep  # with torch

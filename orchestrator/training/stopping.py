@@ -136,12 +136,20 @@ def _stop(text: str, code: int) -> None:
     with suppress(OSError):  # nobody may read it
         os.write(2, text.encode())
     try:
+        _say_no_more()
         _kill_children()
         cleaning = threading.Thread(target=_clean_up, daemon=True)
         cleaning.start()
         cleaning.join(SECONDS_TO_CLEAN)
+        _kill_children()  # that a thread which starts Ray has started meanwhile
     finally:
         os._exit(code)
+
+
+def _say_no_more() -> None:
+    """Drop what is printed to the standard error from now on: Ray (2.60) tells in C++ that its processes die."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
 
 
 def _clean_up() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.folder import Folder
 
 
@@ -32,10 +33,17 @@ def write_file(uri: str, data: bytes) -> None:
 
 
 def _place(uri: str) -> tuple[Folder, str]:
-    """Return the folder that a file is in, and its name there; the query of a URI says how its store is reached."""
+    """Return the folder that a file is in, and its name there; the query of a URI says how its store is reached.
+
+    >>> _place("s3://bucket")
+    Traceback (most recent call last):
+    benevolent.trainables.errors.BadInput: s3://bucket: names no file; give its path in the bucket, such as ...
+    """
     if not is_on_store(uri):
         path = Path(uri)
         return Folder(path.parent), path.name
     place, mark, query = uri.partition("?")
     folder, _, name = place.rpartition("/")
+    if folder.endswith(":/") or not name:
+        raise BadInput(f"{uri}: names no file; give its path in the bucket, such as {place.rstrip('/')}/models.csv")
     return Folder(f"{folder}{mark}{query}"), name

@@ -1,0 +1,60 @@
+"""The spec in a results folder, and whether a sweep may go on there; torch is not imported."""
+
+import posixpath
+
+from benevolent.orchestrator.spec import yaml_text
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.trainables.config.base import flatten
+from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
+from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.missing_plugins import missing_plugins_hint
+
+
+def check_folder(results: Folder, spec: SweepSpec) -> None:
+    """Refuse a folder that holds something else, before anything is written.
+
+    A spec that is damaged is left to `rebuilt_plan`.
+
+    Raises:
+        BadInput: the folder holds another sweep or other files, or is no folder.
+    """
+    if not results.exists():
+        return
+    if not results.exists(paths.SPEC):
+        if results.names():
+            raise BadInput(f"--out {results.uri}: holds files but no sweep; give a new or an empty folder")
+        return
+    try:
+        old = read_spec(results)
+    except BadInput:
+        return
+    if old.name != spec.name:
+        raise BadInput(f"--out {results.uri}: holds the sweep {old.name!r}, not {spec.name!r}; give another folder")
+    old_base = dict(flatten(old.base))
+    new_base = dict(flatten(spec.base))
+    for field in sorted({*old_base, *new_base}):
+        old_value = old_base.get(field)
+        new_value = new_base.get(field)
+        if old_value != new_value:
+            raise BadInput(
+                f"--out {results.uri}: holds a sweep with another base (base.{field}: {old_value!r} in the folder, "
+                f"{new_value!r} in the spec); give another folder"
+            )
+
+
+def read_spec(results: Folder) -> SweepSpec:
+    """Return the spec that a results folder was made with.
+
+    Raises:
+        BadInput: there is none, or it is damaged.
+    """
+    results.check_exists()
+    if not results.exists(paths.SPEC):
+        raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
+    try:
+        return SweepSpec.parse(yaml_text.loads(results.read(paths.SPEC).decode()))
+    except (ValueError, BadInput) as error:
+        where = posixpath.join(results.uri, paths.SPEC)
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{where}: damaged or not a sweep ({reason}){missing_plugins_hint(results)}") from None
