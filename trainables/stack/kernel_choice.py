@@ -8,6 +8,7 @@ of a sweep overrule both.
 """
 
 import itertools
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -142,10 +143,12 @@ def _by_rule(trial: "Trial", largest: int, pinned: Pinned) -> KernelChoice:
 
 def _size_by_rule(trial: "Trial", largest: int) -> int:
     network = trial.stack.network
-    if not network.convolves:
-        return largest
-    values = trial.batch_size * network.activations(trial.inputs.shape) + network.size
-    return min(largest, max(1, STACKED_VALUES // values))
+    if network.convolves:
+        values = trial.batch_size * network.activations(trial.inputs.shape) + network.size
+        largest = min(largest, max(1, STACKED_VALUES // values))
+    runs = len(trial.stack)
+    parts = math.ceil(runs / largest)
+    return math.ceil(runs / parts)  # so that the last stack is not much smaller than the others
 
 
 def _kernel_by_rule(trial: "Trial", size: int) -> Kernel:
