@@ -15,7 +15,7 @@ from benevolent.trainables.training.watched_derivatives import DerivativeSums
 at_end_of_backward = torch.autograd.Variable._execution_engine.queue_callback
 
 #: Derivatives of more numbers than this are summed at once instead of kept until some steps are reduced.
-MOST_NUMBERS = 2**15
+MOST_NUMBERS = 2**13
 
 
 class TrainedBatches(NamedTuple):
@@ -134,15 +134,7 @@ class LoopHooks:
         return True
 
     def _take_derivatives(self, derivatives: Tensor) -> None:
-        if derivatives.ndim == 3:
-            derivatives = derivatives.detach()
-            self._derivatives.append(DerivativeSums.of(derivatives.flatten(0, 1).unsqueeze(0), only_counted=True))
-        elif derivatives.numel() > MOST_NUMBERS:
-            self._derivatives.append(_sums(derivatives))
-        else:
-            # A copy: the loop may change it in place, and captured graphs write into the same memory again.
-            copied = derivatives.detach().clone()
-            self._derivatives.append(copied if copied.ndim == 2 else copied.unsqueeze(1))
+        self._derivatives.append(_kept(derivatives.detach()))
         if not self._in_backward:
             self._in_backward = True
             # Gradients are read when this pass has ended, so before the loop clips or unscales them.
@@ -187,6 +179,15 @@ class LoopHooks:
         return isinstance(found, Tensor) and bool(found)
 
 
-def _sums(derivatives: Tensor) -> DerivativeSums:
+def _kept(derivatives: Tensor) -> Tensor | DerivativeSums:
+    """Return what is kept of derivatives `(B, C)`, `(B,)` or `(B, T, C)`."""
+    if derivatives.ndim == 3:
+        return DerivativeSums.of(derivatives.flatten(0, 1).unsqueeze(0), only_counted=True)
     rows = derivatives if derivatives.ndim == 2 else derivatives.unsqueeze(1)
-    return DerivativeSums.of(rows.unsqueeze(0))
+    if rows.numel() > MOST_NUMBERS:
+        return _sums(rows)
+    return rows.clone()  # the loop may change them in place, and captured graphs write into the same memory again
+
+
+def _sums(derivatives: Tensor) -> DerivativeSums:
+    return DerivativeSums.of(derivatives.unsqueeze(0))

@@ -38,7 +38,7 @@ def watch(
 
     The statistics are those of `dynamics_names.DYNAMICS` that a sweep records, but for those that need the validation
     split or a target. Hooks on the module's forward pass and on the optimizer's step read what they need; the loop says
-    the loss of every step. It takes the memory of a few copies of the parameters, of small networks up to 5 MiB, and
+    the loss of every step. It takes the memory of a few copies of the parameters, of small networks up to 6 MiB, and
     waits for no GPU.
 
     A step is one call of `optimizer.step()`. A step may take several batches, if their losses are divided so that the

@@ -14,11 +14,23 @@ from benevolent.trainables.training.reduced_steps import ReducedSteps
 from benevolent.trainables.training.watched_derivatives import DerivativeSums, sums_of_steps
 from benevolent.trainables.training.watched_processes import WatchedProcesses
 
-#: Most steps that are reduced together.
-BLOCK_STEPS = 32
-#: Most numbers of parameters, and of gradients, that are kept until their norms are taken: 256 KiB of float32, so that
-#: they stay in the processor's cache.
-BLOCK_NUMBERS = 2**16
+#: Most steps that are reduced together, whatever their epochs.
+BLOCK_STEPS = 128
+#: Most numbers of parameters, and of gradients, that are kept until their norms are taken: 1 MiB of float32, so that
+#: they stay in the cache of most processors.
+BLOCK_NUMBERS = 2**18
+#: What every step has a number of, in this order; see `StepStatistics`.
+COLUMNS = (
+    "loss",
+    "derivative",
+    "noise",
+    "signal",
+    "gradient",
+    "update",
+    "bias_gradient",
+    "bias_update",
+    "bias_product",
+)
 
 
 class WatchedSteps:
@@ -172,41 +184,22 @@ class WatchedSteps:
 
     # ---- what some steps do together
 
-    def reduce(self) -> ReducedSteps:
-        """Return the statistics of the steps since the last reduction."""
-        steps = self.steps
+    def reduce(self, counts: Sequence[int]) -> list[ReducedSteps]:
+        """Return the statistics of the steps since the last reduction, in parts of so many steps each."""
         self._take_norms()
-        biases = self._biases[: steps + 1]
-        bias_updates = biases[:-1] - biases[1:]
-        bias_mean = biases[1:].mean(0, keepdim=True)
-        products = bias_updates.new_zeros(steps, 1)
-        products[1:, 0] = (bias_updates[1:] * bias_updates[:-1]).sum(1)
-        loss, derivative, noise, signal, gradient, bias_gradient, update = self._columns().unbind()
-        reduced = ReducedSteps(
-            loss=loss,
-            derivative=derivative,
-            noise=noise,
-            signal=signal,
-            gradient=gradient,
-            update=update,
-            bias_gradient=bias_gradient,
-            bias_update=torch.linalg.vector_norm(bias_updates, dim=1, keepdim=True),
-            bias_product=products,
-            bias_mean=bias_mean,
-            bias_deviation=(biases[1:] - bias_mean).square().sum().unsqueeze(0),
-            bias_first=bias_updates[:1],
-            bias_last=bias_updates[-1:],
-            count=steps,
-        )
+        biases = self._biases[: self.steps + 1]
+        updates = biases[:-1] - biases[1:]
+        columns = self._columns(updates).split(counts, 1)
+        biases_of_parts = biases[1:].split(counts)
+        updates_of_parts = updates.split(counts)
+        parts = []
+        for part in zip(columns, biases_of_parts, updates_of_parts, strict=True):
+            parts.append(_reduced(*part))
         self._start_again()
-        return reduced
+        return parts
 
-    def _columns(self) -> Tensor:
-        """Return numbers of every step, each `(steps, 1)`, in float64 at once: each operation counts.
-
-        They are loss, derivative, noise, signal, the norms of the gradient and of that of the first layer's bias, and
-        the norm of the update.
-        """
+    def _columns(self, bias_updates: Tensor) -> Tensor:
+        """Return the `COLUMNS` of all steps `(9, steps, 1)`, in float64."""
         loss = self._losses[: self.steps]
         gradient = self._gradient_norms[: self.steps]
         update = self._update_norms[: self.steps]
@@ -224,8 +217,12 @@ class WatchedSteps:
             gradient = gradient / sums.count
             bias_gradient = bias_gradient / sums.count
             loss = loss / sums.count
-        columns = [loss, *sums.statistics(self.reduction), gradient, bias_gradient, update]
-        return torch.stack(columns).double().unsqueeze(2)
+        columns = [loss, *sums.statistics(self.reduction), gradient, update, bias_gradient]
+        numbers = bias_updates.new_zeros(len(COLUMNS), self.steps)
+        numbers[: len(columns)] = torch.stack(columns)
+        numbers[-2] = torch.linalg.vector_norm(bias_updates, dim=1)
+        numbers[-1, 1:] = (bias_updates[1:] * bias_updates[:-1]).sum(1)
+        return numbers.unsqueeze(2)
 
     def _start_again(self) -> None:
         """Begin with the parameters of the last step, and with gradients that were read for the coming one."""
@@ -237,6 +234,26 @@ class WatchedSteps:
         self._derivatives.clear()
         self._inverse_scales.clear()
         self.steps = 0
+
+
+def _reduced(columns: Tensor, biases: Tensor, bias_updates: Tensor) -> ReducedSteps:
+    """Return the statistics of some steps of one epoch.
+
+    Args:
+        columns: `(9, steps, 1)`, of `COLUMNS`.
+        biases: `(steps, d)`, after each step.
+        bias_updates: `(steps, d)`.
+    """
+    columns[-1, 0] = 0  # `Dynamics` adds the product with the step before, of another part
+    mean = biases.mean(0, keepdim=True)
+    return ReducedSteps(
+        **dict(zip(COLUMNS, columns.unbind(), strict=True)),
+        bias_mean=mean,
+        bias_deviation=(biases - mean).square().sum().unsqueeze(0),
+        bias_first=bias_updates[:1],
+        bias_last=bias_updates[-1:],
+        count=len(biases),
+    )
 
 
 def _dense(gradient: Tensor) -> Tensor:

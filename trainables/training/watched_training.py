@@ -1,5 +1,6 @@
 """A training loop that is watched: what `watch` returns."""
 
+import itertools
 import warnings
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -69,7 +70,7 @@ class WatchedTraining:
             self._optimizer,
             self._parameters.values,
             self._parameters.group,
-            self._read_gradients,
+            self._read_gradients if self._processes is None else self._read_averages,
             self._compare_parameters,
         )
         self._watches = True
@@ -138,10 +139,10 @@ class WatchedTraining:
             loss = loss.detach().view(())
         self._block.add(loss, batches.derivatives, self._inverse_scale)
         self.steps += 1
-        is_end_of_epoch = self.steps % self._steps_per_epoch == 0
-        if self._block.full or is_end_of_epoch:
+        if self._block.full:
             self._reduce()
-        if is_end_of_epoch and self._record.is_due(self.steps // self._steps_per_epoch, self.steps):
+        epoch, further = divmod(self.steps, self._steps_per_epoch)
+        if not further and self._record.is_due(epoch, self.steps):
             self._check_passes()
             self._append_row()
 
@@ -211,14 +212,12 @@ class WatchedTraining:
 
     # ---- steps
 
+    def _read_averages(self) -> None:
+        """Read the gradients after they were averaged over processes, which ends this pass, too."""
+        at_end_of_backward(self._read_gradients)
+
     def _read_gradients(self) -> None:
         """Read the gradients at the end of a backward pass, and the scale that it had."""
-        if self._processes is None:
-            self._copy_gradients()
-        else:
-            at_end_of_backward(self._copy_gradients)  # after the averaging, which ends this pass too
-
-    def _copy_gradients(self) -> None:
         self._block.read_gradients([value.grad for value in self._parameters.values])
         if self._scaler is not None:
             one = torch.ones((), device=self._start.device)
@@ -230,12 +229,16 @@ class WatchedTraining:
         self._moved = moved if self._moved is None else self._moved | moved
 
     def _reduce(self) -> None:
-        """Add the steps since the last reduction to the dynamics."""
-        made = self._block.steps
-        if not made:
+        """Add the steps since the last reduction to the dynamics, those of each epoch by themselves."""
+        if not self._block.steps:
             return
-        epoch, before = divmod(self.steps - made, self._steps_per_epoch)
-        self._dynamics.add(self._block.reduce(), epoch, before, self._steps_per_epoch)
+        whole = self._steps_per_epoch
+        start = self.steps - self._block.steps
+        ends = [*range(start - start % whole + whole, self.steps, whole), self.steps]
+        counts = [end - before for before, end in itertools.pairwise([start, *ends])]
+        for end, part in zip(ends, self._block.reduce(counts), strict=True):
+            epoch, before = divmod(end - part.count, whole)
+            self._dynamics.add(part, epoch, before, whole)
 
     def _append_row(self) -> None:
         epoch: int | float = self.steps / self._steps_per_epoch
