@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from stacking import BATCH, make_stack, orders, shared
 
-from benevolent.orchestrator import results_folder, sweep
+from benevolent.orchestrator import sweep
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import machines, ray_session
 from benevolent.trainables.config.data import DataConfig
@@ -134,7 +134,7 @@ def sweep_seconds(cohorts: int) -> float:
     results = Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        to_train, done = results_folder.prepare_anew(results, spec, machines.machine_cpus())
+        to_train, done = sweep.prepare_anew(results, spec, machines.machine_cpus())
         assert len(to_train) == cohorts
         sweep.train_and_measure(results, spec.record, spec.resources, to_train, done, Console(quiet=True))
         return time.perf_counter() - start

@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from benevolent.orchestrator import results_folder as results_folder
 from benevolent.orchestrator import sweep
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.training import ray_session
@@ -104,10 +103,10 @@ def seconds_of_sweep() -> float:
     spec, results = SweepSpec.parse(values), Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        to_train, done = results_folder.prepare_anew(results, spec, machine_cpus())
+        to_train, done = sweep.prepare_anew(results, spec, machine_cpus())
         sweep.train_and_measure(results, spec.record, spec.resources, to_train, done, Console(quiet=True))
         seconds = (time.perf_counter() - start) / STACKED_RUNS
-        assert not results_folder.prepare_anew(results, spec)[0], "not every run ended"
+        assert not sweep.prepare_anew(results, spec)[0], "not every run ended"
         return seconds
     finally:
         shutil.rmtree(folder)

@@ -9,11 +9,8 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from benevolent.orchestrator.plan.cohorts import ExistingRuns
-from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.provenance import add_entry
-from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
@@ -137,14 +134,13 @@ def check_disk(results: Folder, needed_bytes: int) -> None:
         raise BadInput(line)
 
 
-def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
+def prepare(results: Folder, spec_text: str, plan: Plan) -> list[Manifest]:
     """Write the spec, the plan, the provenance and a manifest for every new cohort; return the manifests."""
     for part in paths.WRITTEN_BY_COMMANDS:
         results.delete_unfinished(part)  # that a killed process has left
     manifests = plan.new_manifests()
-    text = yaml_text.dumps(spec.model_dump(mode="json"))
     try:
-        results.write(paths.SPEC, text.encode())
+        results.write(paths.SPEC, spec_text.encode())
     except OSError as error:
         raise _not_writable(results, error) from None
     if manifests or not results.exists(paths.PROVENANCE):
@@ -153,16 +149,6 @@ def prepare(results: Folder, spec: SweepSpec, plan: Plan) -> list[Manifest]:
         manifest.write(results)
     write_plan(results, plan.runs, plan.cohorts.drop(columns="new"))
     return manifests
-
-
-def prepare_anew(results: Folder, spec: SweepSpec, slots: int = 1) -> tuple[list[Manifest], list[str]]:
-    """Plan a sweep for what a results folder holds, and make the folder ready; return as `ExistingCohorts.wanted`.
-
-    For whoever trains without Ray, such as tests and benchmarks; disk space and data sets are not looked at.
-    """
-    existing = ExistingCohorts.read(results, spec.record.while_training)
-    plan = expand(spec, existing.runs, slots)
-    return existing.with_new(prepare(results, spec, plan)).wanted(plan)
 
 
 def _not_writable(results: Folder, error: OSError) -> BadInput:

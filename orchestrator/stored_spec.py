@@ -58,3 +58,8 @@ def read_spec(results: Folder) -> SweepSpec:
         where = posixpath.join(results.uri, paths.SPEC)
         reason = str(error).splitlines()[0]
         raise BadInput(f"{where}: damaged or not a sweep ({reason}){missing_plugins_hint(results)}") from None
+
+
+def spec_text(spec: SweepSpec) -> str:
+    """Return the YAML of a spec as a results folder keeps it."""
+    return yaml_text.dumps(spec.model_dump(mode="json"))

@@ -31,7 +31,7 @@ from benevolent.orchestrator.results_folder import (
 )
 from benevolent.orchestrator.spec.names import check_names
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.stored_spec import check_folder, read_spec
+from benevolent.orchestrator.stored_spec import check_folder, read_spec, spec_text
 from benevolent.orchestrator.train_and_measure import TrainingSummary, train_and_measure
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.machines import autoscales
@@ -126,13 +126,25 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
             discard(results, damaged, console)
             removed = removed_but_needed(results, existing, plan)
             train_again(results, removed, console)
-            todo, done = existing.without_ends_in(removed).with_new(prepare(results, spec, plan)).wanted(plan)
+            todo, done = (
+                existing.without_ends_in(removed).with_new(prepare(results, spec_text(spec), plan)).wanted(plan)
+            )
             yield train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 
 
 def _written_by_commands(results: Folder) -> list[list[str]]:
     """Return the names that change when a command plans; those before and after taking the lease are to be equal."""
     return [results.names(paths.COHORTS), results.names(paths.PLAN)]
+
+
+def prepare_anew(results: Folder, spec: SweepSpec, slots: int = 1) -> tuple[list[Manifest], list[str]]:
+    """Plan a sweep for what a results folder holds, and make the folder ready; return as `ExistingCohorts.wanted`.
+
+    For whoever trains without Ray, such as tests and benchmarks; disk space and data sets are not looked at.
+    """
+    existing = ExistingCohorts.read(results, spec.record.while_training)
+    plan = expand(spec, existing.runs, slots)
+    return existing.with_new(prepare(results, spec_text(spec), plan)).wanted(plan)
 
 
 def measure_folder(where: str, measures: list[str] | None, checkpoints: bool, console: Console, trust: bool) -> int:

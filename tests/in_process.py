@@ -7,10 +7,10 @@ from rich.console import Console
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.planned_runs import first_replicates
-from benevolent.orchestrator.results_folder import prepare_anew, read_from
+from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import TrainingSummary
+from benevolent.orchestrator.sweep import TrainingSummary, prepare_anew
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.starting import start_training
 

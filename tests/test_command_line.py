@@ -19,9 +19,9 @@ from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
-from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import prepare_anew
 from benevolent.trainables.config.optimization import StopConfig
 from benevolent.trainables.store.folder import Folder
 

@@ -14,9 +14,8 @@ from typer.testing import CliRunner
 from benevolent.orchestrator import lease
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.lease import Holder, held, holder
-from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import train_sweep
+from benevolent.orchestrator.sweep import prepare_anew, train_sweep
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths, turns
 from benevolent.trainables.store.folder import Folder

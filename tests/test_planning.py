@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from benevolent.analysis.results import Results
-from benevolent.orchestrator import results_folder
+from benevolent.orchestrator import sweep as sweep_module
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import SweepEstimate, estimate_sweep
 from benevolent.orchestrator.plan import memory
@@ -23,9 +23,9 @@ from benevolent.orchestrator.plan.cohorts import (
 )
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.plan.network_cost import network_cost
-from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import prepare_anew
 from benevolent.trainables.config import identity
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.per_run import FRESH_SPLITS
@@ -294,7 +294,7 @@ def made_configs(monkeypatch) -> list[int]:
 
 def test_a_sweep_is_expanded_once_and_makes_one_config_for_every_run(tmp_path, monkeypatch, made_configs):
     expanded = []
-    monkeypatch.setattr(results_folder, "expand", lambda *given: expanded.append(given) or expand(*given))
+    monkeypatch.setattr(sweep_module, "expand", lambda *given: expanded.append(given) or expand(*given))
     base = {"data": {"train_size": 40}, "model": {"width": 4}, "stop": {"max_epochs": 1}}
     seeds = [*range(700, 720)]
     spec = SweepSpec.parse({"name": "t", "base": base, "grid": {"init.scale": [1, 2]}, "seeds": seeds})

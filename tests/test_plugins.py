@@ -149,7 +149,7 @@ def test_a_reader_and_its_declaration_have_to_agree(lab):
 
 def test_results_that_need_a_module_name_it(lab):
     make = (
-        "from benevolent.orchestrator.results_folder import prepare_anew; "
+        "from benevolent.orchestrator.sweep import prepare_anew; "
         "from benevolent.orchestrator.spec.load_spec import load_spec; "
         "from benevolent.trainables.store.folder import Folder; "
         "spec = load_spec('my-sweep.yaml'); prepare_anew(Folder('results/mine'), spec)"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import ray
 
 from benevolent.orchestrator.training import ray_session
 from benevolent.trainables.errors import BadInput
@@ -43,6 +44,8 @@ def test_a_start_in_the_background_that_fails_is_said_where_ray_is_needed(monkey
     def fail() -> None:
         raise BadInput("Ray did not start")
 
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # other tests of this process may share a Ray
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(ray_session, "_start", fail)
     with (
         ray_session.ray_starts_meanwhile(),

@@ -23,9 +23,8 @@ from benevolent.orchestrator.measuring.measure_pool import MeasurePool
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.removed_parameters import ParameterRemoval
 from benevolent.orchestrator.repair import discard_damaged
-from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import measure_folder, train_sweep
+from benevolent.orchestrator.sweep import measure_folder, prepare_anew, train_sweep
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids

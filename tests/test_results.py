@@ -19,8 +19,9 @@ from benevolent.analysis.report import digests
 from benevolent.analysis.united_tables import united
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main, results_commands
-from benevolent.orchestrator.results_folder import prepare_anew, read_from
+from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import prepare_anew
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.cohort_files import CohortFiles

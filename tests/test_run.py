@@ -18,11 +18,10 @@ from typer.testing import CliRunner
 from benevolent.analysis import load_results
 from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.measure_folders import measure_folders
-from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import SweepResult, TrainingSummary, run_sweep, train_sweep
+from benevolent.orchestrator.sweep import SweepResult, TrainingSummary, prepare_anew, run_sweep, train_sweep
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.trainables import data
 from benevolent.trainables.errors import BadInput

@@ -11,8 +11,8 @@ from benevolent.analysis.measures.missing_measures import ExistingMeasures
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.measures.registry import MEASURES
 from benevolent.orchestrator.plan.expand import expand
-from benevolent.orchestrator.results_folder import prepare_anew
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.sweep import prepare_anew
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
