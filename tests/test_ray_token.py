@@ -1,8 +1,10 @@
 """Ray on this machine listens on all interfaces, so that a stranger must not be able to use it."""
 
 import os
+import random
 import subprocess
 import sys
+import time
 
 import pytest
 import ray
@@ -13,16 +15,19 @@ from benevolent.trainables.errors import BadInput
 STARTED = """
 import subprocess, sys
 from contextlib import nullcontext
-from benevolent.orchestrator.training.ray_session import ray_cluster, ray_starts_meanwhile
+from benevolent.orchestrator.training.ray_session import keep_ray_cluster, ray_cluster, ray_starts_meanwhile
 for before in (nullcontext, ray_starts_meanwhile):
-    with before(), ray_cluster(None):
-        import ray
-        print(ray.get(ray.remote(num_cpus=0)(lambda: "works").remote()), flush=True)
-        address = ray.get_runtime_context().gcs_address
-        if before is nullcontext:
-            command = [sys.executable, "-c", sys.argv[1], address]
-            stranger = subprocess.run(command, env=eval(sys.argv[2]), capture_output=True, text=True)
-            print("let in" if "let in" in stranger.stdout else stranger.stderr)
+    with keep_ray_cluster():
+        with before():
+            pass
+        with ray_cluster(None):
+            import ray
+            print(ray.get(ray.remote(num_cpus=0)(lambda: "works").remote()), flush=True)
+            address = ray.get_runtime_context().gcs_address
+            if before is nullcontext:
+                command = [sys.executable, "-c", sys.argv[1], address]
+                stranger = subprocess.run(command, env=eval(sys.argv[2]), capture_output=True, text=True)
+                print("let in" if "let in" in stranger.stdout else stranger.stderr)
     assert not ray.is_initialized()
 """
 STRANGER = "import ray, sys; ray.init(sys.argv[1]); print('let in')"
@@ -40,18 +45,39 @@ def test_a_process_without_the_token_is_refused_and_ray_starts_again(tmp_path):
     assert not (tmp_path / ".ray").exists()
 
 
-def test_a_start_in_the_background_that_fails_is_said_where_ray_is_needed(monkeypatch):
+def test_a_start_in_the_background_that_fails_is_said_at_its_end(monkeypatch):
     def fail() -> None:
         raise BadInput("Ray did not start")
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)  # other tests of this process may share a Ray
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(ray_session, "_start", fail)
+    done = []
     with (
-        ray_session.ray_starts_meanwhile(),
         pytest.raises(BadInput, match="did not start"),
-        ray_session.ray_cluster(None),
+        ray_session.keep_ray_cluster(),
+        ray_session.ray_starts_meanwhile(),
     ):
-        pass
-    with ray_session.ray_starts_meanwhile():  # nobody needs it
-        pass
+        done.append("meanwhile")
+    assert done == ["meanwhile"]
+
+
+def test_nothing_else_is_done_before_a_start_in_the_background_has_ended(monkeypatch):
+    """Ray draws from Python's generator, and a network that is tried meanwhile would be refused for it."""
+    events = []
+
+    def start() -> None:
+        time.sleep(0.05)
+        random.random()
+        events.append("started")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: events.append("left"))
+    monkeypatch.setattr(ray_session, "_start", start)
+    with ray_session.keep_ray_cluster():
+        with ray_session.ray_starts_meanwhile():
+            events.append("imported")
+        state = random.getstate()
+        events.append("planned")
+        assert random.getstate() == state
+    assert sorted(events[:2]) == ["imported", "started"] and events[2:] == ["planned", "left"]

@@ -38,7 +38,7 @@ def run(
     from benevolent.orchestrator.lease import check_free
     from benevolent.orchestrator.spec.load_spec import load_spec
     from benevolent.orchestrator.stored_spec import check_folder
-    from benevolent.orchestrator.training.ray_session import ray_starts_meanwhile
+    from benevolent.orchestrator.training.ray_session import keep_ray_cluster, ray_starts_meanwhile
     from benevolent.trainables.store.folder import Folder
 
     if spec.startswith(STUDY_PREFIX):
@@ -49,9 +49,9 @@ def run(
     check_free(Folder(where))
     check_folder(Folder(where), sweep)
     reported = Folder(where).exists(paths.REPORT_PAGE)  # then there may be nothing to train
-    with nullcontext() if address or reported else ray_starts_meanwhile():
-        from benevolent.orchestrator.sweep import run_sweep  # with torch
-
+    with keep_ray_cluster():
+        with nullcontext() if address or reported else ray_starts_meanwhile():
+            from benevolent.orchestrator.sweep import run_sweep  # with torch
         result = run_sweep(sweep, where, console, address)
     print_verdicts(result.verdicts[:1], where)
     print_descriptions(Folder(where))

@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
@@ -46,8 +46,6 @@ CONNECT_SECONDS = 20
 
 #: The open `keep_ray_cluster` contexts, the innermost last: clusters are left when they end.
 _keepers: list[ExitStack] = []
-#: The start of a cluster in the background, if there is one.
-_starting: list[Future[None]] = []
 
 
 @contextmanager
@@ -66,40 +64,42 @@ def ray_cluster(address: str | None) -> Iterator[None]:
     with ExitStack() as until_here:
         until_left = _keepers[-1] if _keepers else until_here
         ray = _import_ray(address, until_left)
-        is_new = bool(_starting)
-        if is_new:
-            _starting.pop().result()
-        elif not ray.is_initialized():
-            is_new = True
+        if not ray.is_initialized():
             until_left.callback(ray.shutdown)
             if address is None:
                 _start()
+                until_left.enter_context(stopped_without_ray())
             else:
                 _connect(address)
-        if is_new:
             keep_handlers()
-        if is_new and address is None:
-            until_left.enter_context(stopped_without_ray())
         yield
 
 
 @contextmanager
 def ray_starts_meanwhile() -> Iterator[None]:
-    """Start a cluster on this machine in the background; `ray_cluster(None)` in this context waits for it.
+    """Start a cluster on this machine in the background of this context, within `keep_ray_cluster`.
 
-    Ray takes three seconds to start, and waits for its processes most of the time. Torch is imported meanwhile.
+    Ray takes three seconds to start, and waits for its processes most of the time: long enough to import torch. No
+    network may be tried in this context: Ray draws from Python's generator, which looks as if the network did.
+
+    Raises:
+        BadInput: at the end of the context, if Ray did not start.
     """
-    with keep_ray_cluster() as until_left:
-        ray = _import_ray(None, until_left)
-        if not ray.is_initialized():
-            thread = ThreadPoolExecutor(1, thread_name_prefix="starts Ray")
-            starting = thread.submit(_start)
-            _starting.append(starting)
-            until_left.callback(thread.shutdown)  # last: Ray's processes are killed when the thread ends
-            until_left.callback(ray.shutdown)
-            until_left.callback(wait, [starting])
-            until_left.callback(_starting.clear)
+    until_left = _keepers[-1]
+    ray = _import_ray(None, until_left)
+    if ray.is_initialized():
         yield
+        return
+    thread = until_left.enter_context(ThreadPoolExecutor(1, thread_name_prefix="starts Ray"))
+    until_left.callback(ray.shutdown)  # before the thread ends, which kills Ray's processes
+    starting = thread.submit(_start)
+    try:
+        yield
+    finally:
+        wait([starting])
+    starting.result()
+    keep_handlers()
+    until_left.enter_context(stopped_without_ray())
 
 
 def import_in_workers(processes: int) -> None:
@@ -142,12 +142,12 @@ def _local_settings() -> Mapping[str, str]:
 
 
 @contextmanager
-def keep_ray_cluster() -> Iterator[ExitStack]:
+def keep_ray_cluster() -> Iterator[None]:
     """Keep the cluster that the first `ray_cluster` in this context opens until the end of this context."""
     with ExitStack() as stack:
         _keepers.append(stack)
         try:
-            yield stack
+            yield
         finally:
             _keepers.pop()
 
