@@ -11,13 +11,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.lanczos import VMAPPED_BUDGET, eigenvalues, tridiagonal_matrix
+from benevolent.analysis.measures.eigenvalues import eigenvalues
+from benevolent.analysis.measures.lanczos import VMAPPED_BUDGET, tridiagonal_matrix
 from benevolent.analysis.measures.rng import normal
 from benevolent.analysis.measures.three_term_lanczos import is_checked, three_term_lanczos
 
 #: Random start vectors. Each has to be enough by itself, so that the value is wrong only if all are unlucky.
 STARTS = 2
-#: A look at the eigenvalues takes as long as a product or more, so that these are about a sixth of the steps apart.
+#: Computing the eigenvalues takes as long as a product or more, so that it is done at steps about a sixth apart (see
+#: `is_checked`).
 CHECKED = 6
 #: Probability that one of them is unlucky: 1e-6 for all.
 UNLUCKY = 1e-3

@@ -8,13 +8,8 @@ key.
 import torch
 from torch import Tensor
 
-from benevolent.analysis.measures.lanczos import (
-    eigh,
-    largest_eigenvalue,
-    largest_eigenvalues,
-    quadrature,
-    start_vector,
-)
+from benevolent.analysis.measures.eigenvalues import eigh
+from benevolent.analysis.measures.lanczos import largest_eigenvalue, largest_eigenvalues, quadrature, start_vector
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once, flatten
 from benevolent.analysis.measures.relu_derivatives import in_one_row
 from benevolent.analysis.measures.relu_sequence import relu_sequence

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from benevolent.analysis.measures.eigenvalues import eigh
 from benevolent.analysis.measures.limits import LANCZOS_BUDGET, LANCZOS_TOLERANCE
 from benevolent.analysis.measures.rng import normal
 from benevolent.analysis.measures.three_term_lanczos import (
@@ -22,7 +22,7 @@ from benevolent.analysis.measures.time_budget import check_time
 
 #: Products for each network of a stack under `vmap`.
 VMAPPED_BUDGET = 16
-#: Share of the matrices without an eigenvalue yet at which the others are left out, which copies what these need.
+#: Matrices whose eigenvalue is found are left out once at most this fraction lacks one: that copies what these need.
 REMAINING = 0.75
 #: A residual of at most this many units of rounding of the largest eigenvalue in magnitude is always accepted.
 ROUNDING = 10
@@ -97,8 +97,8 @@ def largest_eigenvalues(
 ) -> Tensor:
     """Return the largest eigenvalues `(K,)` of K matrices, each as `largest_eigenvalue` finds it.
 
-    Matrices whose eigenvalue has been found take no more steps, but that products of one matrix alone may be rounded in
-    another way than those of several: two of several stay.
+    Matrices whose eigenvalue has been found take no more steps. Of several, at least two stay, since products of one
+    matrix alone may be rounded differently.
 
     Args:
         maps: the matrices.
@@ -128,7 +128,7 @@ def largest_eigenvalues(
 
 
 def _at_least_two(rows: Tensor, count: int) -> Tensor:
-    """Return rows of a stack of a size, with another one if it is one only."""
+    """Return rows of a stack of `count`; a single one with another beside it."""
     if len(rows) > 1:
         return rows
     return torch.cat([rows, (rows + 1) % count])
@@ -180,7 +180,10 @@ def _iterate(
 
 
 def start_vector(like: Tensor) -> Tensor:
-    """Return a standard normal vector of one key, so that a value does not depend on what else is computed."""
+    """Return a standard normal vector `(P,)`, in the type and on the device of a vector `(P,)`.
+
+    It is drawn by one key, so that a value does not depend on what else is computed.
+    """
     return normal((len(like),), like, "start vector")
 
 
@@ -200,46 +203,3 @@ def tridiagonal_matrix(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> Te
         upper = torch.diag_embed(torch.stack(off_diagonal, -1), 1)
         matrix = matrix + upper + upper.mT
     return matrix.double()
-
-
-def eigenvalues(matrix: Tensor) -> Tensor:
-    """Return `torch.linalg.eigvalsh`, but NaN instead of an error for matrices that are not finite.
-
-    >>> eigenvalues(torch.tensor([[torch.inf]]))
-    tensor([nan])
-    """
-    finite = matrix.isfinite().flatten(-2).all(-1)
-    finite_matrix = matrix.where(finite[..., None, None], 0)
-    padded, added = _aligned(finite_matrix)
-    values = torch.linalg.eigvalsh(padded)[..., added:]
-    return values.where(finite[..., None], torch.nan)
-
-
-def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Return `torch.linalg.eigh`, but NaN eigenvalues instead of an error for matrices that are not finite.
-
-    >>> eigh(torch.tensor([[torch.nan]]))[0]
-    tensor([nan])
-    """
-    finite = matrix.isfinite().all(-1).all(-1)
-    finite_matrix = matrix.where(finite[..., None, None], 0)
-    padded, added = _aligned(finite_matrix)
-    values, vectors = torch.linalg.eigh(padded)
-    size = matrix.shape[-1]
-    return values[..., added:].where(finite[..., None], torch.nan), vectors[..., :size, added:]
-
-
-def _aligned(matrix: Tensor) -> tuple[Tensor, int]:
-    """Return symmetric matrices with some rows added, whose eigenvalues are below all others, and their number.
-
-    The rounding of LAPACK depends on where in memory a matrix begins, so on its place in a stack. With a multiple of
-    four rows, each of a stack begins at a multiple of 64 bytes.
-    """
-    size = matrix.shape[-1]
-    added = -size % 4
-    if not added:
-        return matrix, 0
-    below = -2 * matrix.abs().sum(-1).amax(-1)
-    is_added = torch.arange(size + added, device=matrix.device) >= size
-    padded = functional.pad(matrix, (0, added, 0, added))
-    return padded + torch.diag(is_added.to(below.dtype)) * below[..., None, None], added

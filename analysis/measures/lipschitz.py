@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
 
-from benevolent.analysis.measures.lanczos import eigenvalues
+from benevolent.analysis.measures.eigenvalues import eigenvalues
 from benevolent.analysis.measures.matrix_norm import matrix_norm
 from benevolent.analysis.measures.measured_network import MeasuredNetwork, computed_once
 from benevolent.analysis.measures.rng import normal, pairs, uniform

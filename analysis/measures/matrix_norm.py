@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from benevolent.analysis.measures.lanczos import eigenvalues
+from benevolent.analysis.measures.eigenvalues import eigenvalues
 
 
 def matrix_norm(matrix: Tensor) -> Tensor:

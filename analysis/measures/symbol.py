@@ -1,7 +1,8 @@
 """The symbol of a convolution: the matrix that it is at one frequency of an endless image.
 
-On an endless image a convolution maps the wave v e^{i theta q} to F(theta) v e^{i theta q}, with F its symbol. So it is
-as large as its largest symbol, and on an image of finite size, with zeros around it, at most as large.
+On an endless image a convolution maps the wave v e^{i theta q} to F(theta) v e^{i theta q}, with F its symbol. So its
+operator norm is the largest singular value of F at any frequency; on an image of finite size, with zeros around it, it
+is at most that.
 """
 
 import math
@@ -12,13 +13,13 @@ from torch import Tensor, nn
 
 from benevolent.analysis.measures.matrix_norm import matrix_norm
 
-#: Numbers of the matrices that are computed at once.
+#: Upper bound on the numbers in the matrices that are computed at once.
 NUMBERS = 2**21
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """Symbol of a convolution of images; with a stride s its input channels are those of s x s phases.
+    """Symbol of a convolution of images; with a stride s, each input channel becomes s x s channels, its phases.
 
     F(theta)[o, (c, r)] = sum_t W[o, c, t] e^{i theta q}, over the taps t of the kernel that look at phase r. Output m
     of the convolution sees the input at s m + s q + r through tap t.

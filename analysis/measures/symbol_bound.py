@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benevolent.analysis.measures.time_budget import check_time
 
-#: Relative difference of the bound and the largest singular value that was found.
+#: Relative difference of the bound from the largest singular value that was found.
 SLACK = 5e-5
 #: Largest angle d t / 2 from the center of a cell of the first grid to its side.
 FIRST_ANGLE = 0.4
@@ -25,16 +25,22 @@ CELLS = 2**13
 
 
 class LargestSymbol(NamedTuple):
-    """A frequency `(2,)`, and an upper bound on the singular values at all frequencies, at most `SLACK` above its."""
+    """The frequency of the largest singular value that was found, and an upper bound on those at all frequencies.
+
+    Attributes:
+        frequency: `(2,)`.
+        bound: 1 + `SLACK` times the largest singular value there.
+    """
 
     frequency: Tensor
     bound: float
 
 
 def largest_symbol(values_at: Callable[[Tensor], Tensor], degrees: tuple[int, int]) -> LargestSymbol | None:
-    """Return the frequency with the largest singular value of an even symbol, up to a factor of 1 + `SLACK`.
+    """Return the frequency with the largest singular value of a symbol, up to a factor of 1 + `SLACK`.
 
-    The cells of a grid in which there may be a larger value, by more than this factor, are divided until none is left.
+    The symbol is that of real weights, whose singular values are the same at opposite frequencies: half of these are
+    covered by a grid. The cells that may have a larger value, by more than this factor, are divided until none is left.
 
     Args:
         values_at: maps frequencies `(n, 2)` to the largest singular values `(n,)` there.

@@ -1,8 +1,8 @@
-"""Norms of convolutions on large images, certain without any chance, by the symbol of the same on endless ones.
+"""Norms of convolutions on large images, by their symbols: with an error bound that holds for certain.
 
-Zeros around an image make a convolution a part of the one on an endless image, so that its norm is at most the largest
-symbol. Any vector gives a lower bound; on large images the wave with the largest symbol, fading to the edges, gives one
-that is near.
+With zeros around an image a convolution is a part of the one on an endless image, so that its norm is at most that of
+the largest symbol. Any vector gives a lower bound; on large images the wave with the largest symbol, fading to the
+edges, gives one that is near.
 """
 
 import math
@@ -10,15 +10,18 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from benevolent.analysis.measures.lanczos import eigenvalues, three_term_lanczos, tridiagonal_matrix
+from benevolent.analysis.measures.eigenvalues import eigenvalues
+from benevolent.analysis.measures.lanczos import tridiagonal_matrix
 from benevolent.analysis.measures.symbol import Symbol
 from benevolent.analysis.measures.symbol_bound import largest_symbol
+from benevolent.analysis.measures.three_term_lanczos import three_term_lanczos
 
-#: Bounds on the steps of Lanczos iteration from the wave: the least of them, since the first few gain most.
-STEPS = range(4, 20)
-#: The symbol is not tried where half a wave over the image could make this many times the tolerance.
+#: Lanczos iteration from the wave takes at least this many steps, since the first few gain most, and at most `STEPS`.
+LEAST_STEPS = 4
+STEPS = 20
+#: The symbol is not tried where the gap to its norm may be this many times the tolerance (see `_largest_gap`).
 HOPELESS = 4
-#: Nor where its smaller side is longer than this fraction of the number of pixels: it costs more than it saves.
+#: Nor where the smaller side of its matrix exceeds this fraction of the number of pixels: it costs more than it saves.
 SIDE_PER_PIXEL = 1 / 64
 #: Relative error of rounding that the lower bound may have.
 ROUNDING = 1e-5
@@ -38,7 +41,7 @@ def norm_near_symbol(
         conv: the layer, for its settings.
         weight: its weight.
         shape: `(C, H, W)`, of one input.
-        outputs: the same of its output.
+        outputs: the same, of one output.
         product: maps vectors `(n, C H W)` in float64, on the device of the weight, to A^T A times each.
         tolerance: relative error of the lower bound, at most.
 
@@ -56,10 +59,10 @@ def norm_near_symbol(
         return None
     wave = symbol.wave(found.frequency, shape).flatten().to(weight.device)
     enough = found.bound / (1 + tolerance - ROUNDING)
-    for diagonal, off_diagonal in three_term_lanczos(product, wave.unsqueeze(0), STEPS.stop):
+    for diagonal, off_diagonal in three_term_lanczos(product, wave.unsqueeze(0), STEPS):
         step = len(diagonal)
         norm = eigenvalues(tridiagonal_matrix(diagonal, off_diagonal[:-1])).amax().clamp(min=0).sqrt()
-        if norm >= enough and (step >= STEPS.start or norm == 0 or off_diagonal[-1].item() == 0):
+        if norm >= enough and (step >= LEAST_STEPS or norm == 0 or off_diagonal[-1].item() == 0):
             return norm
     return None
 

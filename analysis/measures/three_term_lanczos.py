@@ -11,13 +11,13 @@ from benevolent.analysis.measures.time_budget import check_time
 
 @dataclass
 class ThreeTermRecurrence:
-    """Lanczos iteration that keeps two vectors.
+    """Lanczos iteration on symmetric matrices `(..., P, P)`, all of which take every step.
 
     Attributes:
         vector: the last one `(..., P)`, of unit norm.
         before: the one before it, or zeros.
-        diagonal: of the tridiagonal matrix, `(...)` each.
-        off_diagonal: beside it; one longer than needed after each step.
+        diagonal: of the tridiagonal matrices, one entry `(...)` for each step.
+        off_diagonal: beside it, as many; the last one is the length of the next vector before it is normalized.
     """
 
     vector: Tensor
@@ -27,11 +27,11 @@ class ThreeTermRecurrence:
 
     @classmethod
     def at(cls, start: Tensor) -> "ThreeTermRecurrence":
-        """Begin at vectors `(..., P)` of any norm."""
+        """Begin at vectors `(..., P)` of any norm but 0."""
         return cls(start / start.norm(dim=-1, keepdim=True), torch.zeros_like(start))
 
     def step(self, product: Callable[[Tensor], Tensor]) -> None:
-        """Take one product."""
+        """Take one step; `product` maps vectors `(..., P)` to the matrices times them."""
         image = product(self.vector)
         if self.off_diagonal:
             image = image - self.off_diagonal[-1].unsqueeze(-1) * self.before
@@ -53,7 +53,7 @@ class ThreeTermRecurrence:
 def three_term_lanczos(
     product: Callable[[Tensor], Tensor], start: Tensor, steps: int
 ) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-    """Yield the diagonal of the tridiagonal matrix and its off-diagonal, one longer than needed, after each product."""
+    """Yield the diagonal and the off-diagonal of a `ThreeTermRecurrence` (see there) after each of some steps."""
     recurrence = ThreeTermRecurrence.at(start)
     for _ in range(steps):
         check_time()
@@ -62,9 +62,10 @@ def three_term_lanczos(
 
 
 def is_checked(step: int, fraction: int = 20) -> bool:
-    """Return True if the eigenvalues are computed after a step: each of the first ones, then every `fraction`-th part.
+    """Return True if the eigenvalues of the tridiagonal matrix are computed after a step.
 
-    The cost of a look grows with the cube of the step. By default these are 40 steps, and then steps about 5% apart.
+    The cost grows with the cube of the step. So they are computed after each step below 2 `fraction`, and from there on
+    at steps that are apart by about 1 / `fraction` of their number: by default from 40 on, 5% apart.
 
     >>> [step for step in range(90, 120) if is_checked(step)]
     [92, 96, 100, 105, 110, 115]
