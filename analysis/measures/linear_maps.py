@@ -50,12 +50,13 @@ def convolution_norm(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vm
     inputs = math.prod(shape)
 
     def convolve(vectors: Tensor) -> Tensor:
-        return conv._conv_forward(vectors.unflatten(-1, shape), weight.to(vectors.dtype), None).flatten(1)
+        return conv._conv_forward(vectors.unflatten(-1, shape), weight.to(vectors.dtype), None)
 
-    outputs = convolve(weight.new_zeros(1, inputs)).shape[1]
+    output_shape = tuple(convolve(weight.new_zeros(1, inputs)).shape[1:])
+    outputs = math.prod(output_shape)
     if min(inputs, outputs) > MATRIX_SIDE or inputs * outputs > MATRIX_NUMBERS:
-        return _norm_by_products(conv, weight, shape, vmapped)
-    return matrix_norm(_matrix(convolve, inputs, outputs, weight))
+        return _norm_by_products(conv, weight, shape, output_shape, vmapped)
+    return matrix_norm(_matrix(lambda vectors: convolve(vectors).flatten(1), inputs, outputs, weight))
 
 
 def norm_tolerance(shape: tuple[int, ...]) -> float:
@@ -81,7 +82,10 @@ def _matrix(convolve: Callable[[Tensor], Tensor], inputs: int, outputs: int, lik
     return matrix
 
 
-def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], vmapped: bool) -> Tensor:
+def _norm_by_products(
+    conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], outputs: tuple[int, ...], vmapped: bool
+) -> Tensor:
+    """Return the norm of a convolution of inputs of a shape, given the shape of its outputs, by products with it."""
     scale = weight.abs().amax().clamp(min=torch.finfo(weight.dtype).tiny)
     # On a GPU convolutions in float32 may be rounded to ten bits, and those in float64 are fast.
     precision = torch.float32 if _is_large(shape) and weight.device.type == "cpu" else weight.dtype
@@ -93,13 +97,12 @@ def _norm_by_products(conv: nn.Conv2d, weight: Tensor, shape: tuple[int, ...], v
         return conv._conv_forward(vectors.unflatten(-1, shape), scaled, None)
 
     def product(vectors: Tensor) -> Tensor:
-        outputs, transposed = vjp(convolve, vectors.to(precision))[:2]
-        (images,) = transposed(outputs)
+        values, transposed = vjp(convolve, vectors.to(precision))[:2]
+        (images,) = transposed(values)
         return images.double()  # float32 is too coarse for sums over a large image
 
     like = torch.empty(math.prod(shape), dtype=torch.float64, device=weight.device)
     if not vmapped:
-        outputs = tuple(convolve(scaled.new_zeros(1, len(like))).shape[1:])
         norm = norm_near_symbol(conv, scaled, shape, outputs, product, norm_tolerance(shape))
         if norm is not None:
             return scale * norm
