@@ -62,10 +62,6 @@ class Given:
             Network(self.module, int(loss == "logistic")), self.parameters, None, splits, {}, loss, 1.0, None, masks
         )
 
-    @property
-    def sequence(self) -> ReluSequence | None:
-        return relu_sequence(self.stack.measured_network(self.stack.tensors_at(0)))
-
     def together(self) -> ReluSequence:
         """All networks at once, as where they are mapped."""
         network = self.stack.measured_network(self.stack.tensors_at(range(NETWORKS)))
@@ -74,7 +70,7 @@ class Given:
         assert sequence is not None
         return sequence
 
-    def logits(self, row: int, vector: Tensor) -> Tensor:
+    def logits(self, vector: Tensor) -> Tensor:
         """Outputs `(N, C)` of a network at other parameters `(P,)`."""
         parameters = {}
         place = 0
@@ -88,7 +84,7 @@ class Given:
         return torch.cat([value[row].flatten() for value in self.stack.rows["parameters"].values()])
 
     def loss(self, row: int, vector: Tensor) -> Tensor:
-        outputs = self.logits(row, vector)
+        outputs = self.logits(vector)
         if outputs.shape[1] == 1:
             outputs = torch.cat([torch.zeros_like(outputs), outputs], 1)
         return self.stack.loss(outputs, self.labels[row]).mean()
@@ -109,7 +105,7 @@ def test_derivatives_equal_those_of_automatic_differentiation(kind):
     for row in range(NETWORKS):
         theta, direction = given.theta(row), directions[row]
         gradient = torch.autograd.functional.jacobian(lambda vector, row=row: given.loss(row, vector), theta)
-        jacobian = torch.autograd.functional.jacobian(lambda vector, row=row: given.logits(row, vector), theta)
+        jacobian = torch.autograd.functional.jacobian(given.logits, theta)
         inputs = given.inputs.clone().requires_grad_()
         parameters = {name: value[row] for name, value in given.parameters.items()}
         (by_inputs,) = torch.autograd.grad(functional_call(given.module, parameters, (inputs,)).sum(), inputs)
@@ -145,16 +141,15 @@ def test_eigenvalues_do_not_depend_on_the_networks_beside():
         assert found[row].item() == pytest.approx(torch.linalg.eigvalsh(hessian)[-1].item(), rel=1e-9)
 
 
-class Wrapped(nn.Module):
-    """Layers in an own class, one of them with BatchNorm or used twice."""
+class UsedTwice(nn.Module):
+    """A layer in a class of its own, used twice."""
 
-    def __init__(self, twice: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.first, self.twice = nn.Linear(50, 50), twice
+        self.first = nn.Linear(50, 50)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        hidden = self.first(inputs.flatten(1)).relu()
-        return self.first(hidden) if self.twice else hidden
+        return self.first(self.first(inputs.flatten(1)).relu())
 
 
 class Doubled(nn.Sequential):
@@ -182,7 +177,7 @@ def hooked(change: Callable[..., Tensor], before: bool) -> nn.Module:
         lambda: dense(nn.BatchNorm1d(5, affine=False), nn.ReLU()),
         lambda: nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.ReLU(), nn.Flatten(), nn.Linear(75, 3)),
         lambda: nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Flatten(), nn.Linear(50, 3)),
-        lambda: Wrapped(True),
+        UsedTwice,
     ],
     ids=[
         *("own forward", "own forward inside", "hook", "hook before", "ReLU of inputs"),
@@ -191,11 +186,8 @@ def hooked(change: Callable[..., Tensor], before: bool) -> nn.Module:
 )
 def test_other_networks_are_left_to_automatic_differentiation(module):
     made = module()
-    given = Given.__new__(Given)
     parameters = {name: value.detach().unsqueeze(0).double() for name, value in made.named_parameters()}
     buffers = {name: value.unsqueeze(0) for name, value in made.double().named_buffers()}
     splits = {"train": (torch.randn(EXAMPLES, 2, 5, 5).double(), torch.arange(EXAMPLES) % 3)}
-    given.stack = NetworkStack.build(
-        Network(made.eval()), parameters, None, splits, buffers, "cross_entropy", 1.0, None, {}
-    )
-    assert given.sequence is None
+    stack = NetworkStack.build(Network(made.eval()), parameters, None, splits, buffers, "cross_entropy", 1.0, None, {})
+    assert relu_sequence(stack.measured_network(stack.tensors_at(0))) is None
