@@ -126,9 +126,10 @@ def measure_stack(
 ) -> pd.DataFrame:
     """Compute measures of every network of a stack, within a `time_budget` if there is one.
 
-    A network that is left over at the end of a stack, or the only one, is computed twice at once instead of alone,
-    which rounds otherwise. So on a CPU values are the same to the last bit in any stack, but where products of matrices
-    round by their place in memory, as those of some odd sizes do.
+    Networks are computed several at once. One that is left over at the end of a stack, or the only one, is computed
+    beside a copy of itself, since alone it would be rounded differently. So on a CPU values are the same to the last
+    bit in any stack, except where the rounding of a product of matrices depends on its place in memory, as for some odd
+    sizes.
 
     Args:
         network: the architecture; its modules run as they are (put BatchNorm and dropout in eval mode).
@@ -145,7 +146,7 @@ def measure_stack(
         masks: `name -> (K, ...)`, 0 for pruned weights and 1 for the others; without a mask nothing is pruned, not even
             a weight that is exactly zero.
         on_start: called at the beginning of each measure that is computed for one network alone.
-        alone: compute each network alone.
+        alone: compute each network alone, and none twice.
 
     Returns:
         Columns `position` (in the stack), `name`, `index` (in a vector of values, else 0), `value`, `status`
@@ -242,7 +243,6 @@ class _StackResults:
     def _evaluate_mapped(self, positions: list[int]) -> Evaluation:
         """Evaluate measures of several networks in one program; values are `(len(positions), M)`."""
         evaluation = Evaluation()
-
         rows = self.stack.tensors_at(positions)
         networks = self.stack.measured_network(rows)
 

@@ -33,7 +33,7 @@ class _LayerSlopes(NamedTuple):
     Attributes:
         margins: `(N,)`.
         lengths: `(L, N)`, of the slopes.
-        usual: `(L, N)`, of slopes if all of the inputs moved the logits.
+        usual: `(L, N)`, lengths that the slopes would have without cancellation: the largest logit over `size`.
         spreads: `(L,)`, roots of the total variances of the inputs.
         size: `(L,)`, roots of the mean squares of the inputs.
     """

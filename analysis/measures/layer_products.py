@@ -9,15 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-#: Channels of an image for which a convolution's gradient by it is computed by products of matrices.
+#: Up to this many channels of the images, a convolution's slopes by them are computed by products of matrices.
 FEW_CHANNELS = 3
 
 
 class LinearMap(Protocol):
-    """A product that is linear in the weights and in the inputs, for each of K networks."""
+    """A product that is linear in the weights and in the inputs, for each of K networks.
+
+    With `onto`, a result is added to that tensor in place.
+    """
 
     def forward(self, weights: Tensor, inputs: Tensor, onto: Tensor | None = None) -> Tensor:
-        """Return the outputs; added in place to other ones, if given."""
+        """Return the outputs."""
 
     def backward(self, weights: Tensor, slopes: Tensor, onto: Tensor | None = None) -> Tensor:
         """Return the slopes by the inputs, given those by the outputs."""

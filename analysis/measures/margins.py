@@ -6,6 +6,7 @@ f / rho. So biases of later layers are scaled by the cumulative product, and no 
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -98,13 +99,27 @@ def _quantiles(values: Tensor) -> Tensor:
 def input_margins(network: MeasuredNetwork) -> Tensor:
     """Return the linearized distances `(N,)` of training inputs to the boundary, see `input_margin_p10`."""
     slopes = _slopes_of_margins(network)
-    lengths = without_rounding(network, lambda same: _slopes_of_margins(same)["lengths"], slopes["usual"])
-    return slopes["margins"] / lengths
+    lengths = without_rounding(network, lambda same: _slopes_of_margins(same).lengths, slopes.usual)
+    return slopes.margins / lengths
+
+
+class _MarginSlopes(NamedTuple):
+    """Margins and their slopes at the inputs, all `(N,)`.
+
+    Attributes:
+        margins: of the outputs.
+        lengths: of the slopes.
+        usual: lengths that the slopes would have without cancellation: the largest logit over the size of an input.
+    """
+
+    margins: Tensor
+    lengths: Tensor
+    usual: Tensor
 
 
 @computed_once
-def _slopes_of_margins(network: MeasuredNetwork) -> dict[str, Tensor]:
-    """Return the margins `(N,)`, the lengths of their slopes, and what these would be if all moved the logits."""
+def _slopes_of_margins(network: MeasuredNetwork) -> _MarginSlopes:
+    """Return the slopes of the margins at the training inputs."""
     parts: dict[str, list[Tensor]] = {"margins": [], "lengths": [], "outputs": [], "squares": []}
     for inputs, labels in network.batches():
         slopes, (each, largest) = grad(_margins_at, argnums=1, has_aux=True)(network, inputs, labels)
@@ -113,8 +128,8 @@ def _slopes_of_margins(network: MeasuredNetwork) -> dict[str, Tensor]:
         parts["outputs"].append(largest.double())
         parts["squares"].append(inputs.flatten(1).double().square().sum(1))
     values = {name: torch.cat(pieces) for name, pieces in parts.items()}
-    values["usual"] = values["outputs"] / values["squares"].mean().sqrt()
-    return values
+    usual = values["outputs"] / values["squares"].mean().sqrt()
+    return _MarginSlopes(values["margins"], values["lengths"], usual)
 
 
 def _margins_at(network: MeasuredNetwork, points: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:

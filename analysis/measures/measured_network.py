@@ -95,8 +95,8 @@ class MeasuredNetwork:
     def as_stack(self) -> "MeasuredNetwork":
         """Return the networks that are being mapped, or this one as a stack of one.
 
-        All parameters, the initial ones, the masks, and the labels of the training examples have a leading axis K. For
-        computations that end as values tell, which `vmap` cannot map: all these tensors are plain ones.
+        All parameters, the initial ones, the masks, and the labels of the training examples have a leading axis K. All
+        these tensors are plain ones: values may steer the computation, as they cannot under `vmap`.
         """
         if self.mapped is not None:
             return self.mapped
@@ -114,10 +114,15 @@ class MeasuredNetwork:
         return stack
 
     def own_row(self, values: Tensor) -> Tensor:
-        """Return what belongs to this network of plain tensors `(K, ...)`, computed for the networks `as_stack`."""
+        """Return this network's row of a plain tensor `(K, ...)` that was computed for all networks of `as_stack`."""
         if self.place is None:
             return values[0]
         return values.index_select(0, self.place.unsqueeze(0)).squeeze(0)
+
+    @property
+    def all_masks(self) -> dict[str, Tensor]:
+        """The masks of all parameters, in the order of these; all 1 for a parameter without a mask."""
+        return {name: self.masks.get(name, torch.ones_like(value)) for name, value in self.parameters.items()}
 
     @property
     def fitting_examples(self) -> int:
@@ -136,10 +141,14 @@ class MeasuredNetwork:
         for start in range(0, len(examples), size):
             check_time()
             stop = start + size
-            inputs = examples.sets.rows(start, stop)[0]
-            if self.precision is not None and inputs.is_floating_point():
-                inputs = inputs.to(self.precision)
+            inputs = self.in_precision(examples.sets.rows(start, stop)[0])
             yield inputs, examples.labels[start:stop]
+
+    def in_precision(self, inputs: Tensor) -> Tensor:
+        """Return inputs of a split in the `precision` of this network; integers as they are."""
+        if self.precision is None or not inputs.is_floating_point():
+            return inputs
+        return inputs.to(self.precision)
 
 
 def fitting_examples(architecture: Architecture) -> int:

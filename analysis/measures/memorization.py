@@ -73,7 +73,7 @@ def loss_sensitivity_gini(network: MeasuredNetwork) -> Tensor:
 
 
 def _usual_sensitivities(network: MeasuredNetwork) -> Tensor:
-    """Return the loss sensitivities `(N,)` if all of an input moved the loss."""
+    """Return what loss sensitivities would be without cancellation `(N,)`: losses over the largest input number."""
     losses = network.loss(logits(network, "train"), network.train.labels)
     sizes = [inputs.flatten(1).double().abs().amax() for inputs, _ in network.batches()]
     return losses / torch.stack(sizes).amax()

@@ -87,7 +87,7 @@ class ExistingMeasures:
         return MeasureJob(cohort_id, parameter_file, selectors, output, asked)
 
     def names_of(self, cohort_id: str) -> set[str]:
-        """Return the names of the measures that a cohort has rows of."""
+        """Return the names of the measures that a cohort has rows of without an error."""
         if cohort_id not in self.names:
             return set()
         return {name for _, _, _, name in self._versions_of(cohort_id)}
@@ -123,7 +123,7 @@ class ExistingMeasures:
 
 
 def lacking_measures(existing: ExistingMeasures, cohort_id: str, measures: Sequence[str] | None) -> set[str]:
-    """Return the names of measures that are asked for and that a cohort has no row of."""
+    """Return the names of measures that are asked for and that a cohort has no row of, or only rows with errors."""
     return {measure.name for measure in select(measures)} - existing.names_of(cohort_id)
 
 

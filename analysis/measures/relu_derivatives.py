@@ -23,9 +23,9 @@ class ReluSequence:
     """K networks of one architecture at their parameters, and the mean training loss L of each.
 
     Attributes:
-        shapes: of the parameters, by name, in the order of theta `(K, P)`.
+        shapes: of each network's parameters, by name, in the order of the coordinates of vectors `(K, P)`.
         steps: the layers.
-        logits: `(K, N, C)`.
+        logits: `(K, N, C)`, the outputs; those of one output (C = 1) enter the loss as `two_class_logits`.
         labels: `(K, N)`.
         loss: `(logits (N, C), labels (N,)) -> losses (N,)`.
         gradient: of L `(K, P)`.
@@ -58,7 +58,7 @@ class ReluSequence:
         return self._push(self._by_name(directions))
 
     def input_slopes(self, slopes: Tensor) -> Tensor:
-        """Return the slopes by the inputs `(K, N, features)`, given those by the logits `(K, N, C)`."""
+        """Return the slopes of any number by the inputs `(K, N, features)`, given those by the logits `(K, N, C)`."""
         for step in reversed(self.steps):
             slopes = step.to_inputs(slopes)
         return slopes.flatten(2)

@@ -13,22 +13,29 @@ ByName = Mapping[str, Tensor]
 
 
 class Step(Protocol):
-    """One layer of K networks at the inputs that it has there."""
+    """One layer of K networks at its inputs, those of all N examples.
+
+    Slopes are derivatives of one number: in `pull` and `pull_change` of the mean training loss. Changes are derivatives
+    along a direction of the parameters; a tensor of changes that is passed in may be overwritten.
+    """
 
     def outputs(self, inputs: Tensor) -> Tensor:
         """Return the outputs `(K, N, ...)` at the layer's inputs."""
 
     def push(self, change: Tensor | None, directions: ByName) -> Tensor:
-        """Return the change of the outputs, given those of the inputs (None: none) and of the parameters."""
+        """Return the change of the outputs, given those of the inputs (None: they are fixed) and of the parameters."""
 
     def to_inputs(self, slopes: Tensor) -> Tensor:
-        """Return slopes by the inputs, given those by the outputs."""
+        """Return the slopes by the inputs, given those by the outputs."""
 
     def pull(self, slopes: Tensor, found: dict[str, Tensor]) -> Tensor:
-        """Return those of the loss by the inputs, given those by the outputs; `found` gets those by parameters."""
+        """Return the slopes by the inputs, as `to_inputs`, and put those by the parameters into `found`."""
 
     def pull_change(self, changes: Tensor, directions: ByName, found: dict[str, Tensor]) -> Tensor:
-        """Return how what `pull` returns and finds changes along the directions that were pushed last."""
+        """Return and put into `found` the changes of what `pull` does, given those of the slopes by the outputs.
+
+        After `pull`, and along the directions that were given to `push` last.
+        """
 
     def select(self, rows: Tensor) -> "Step":
         """Return the layer of some of the networks."""
@@ -47,7 +54,7 @@ class Weighted:
         bias: `(K, ...)`, or None.
         inputs: `(K, N, ...)`.
         slopes: of the loss by the outputs `(K, N, ...)`, kept by `pull`.
-        tangents: the change of the inputs that was pushed last.
+        tangents: the change of the inputs that was given to `push` last.
     """
 
     map: LinearMap
@@ -107,7 +114,12 @@ class Weighted:
         """See `Step`."""
         assert self.slopes is not None
         return replace(
-            self, weights=self.weights[rows], inputs=self.inputs[rows], slopes=self.slopes[rows], tangents=None
+            self,
+            weights=self.weights[rows],
+            bias=None if self.bias is None else self.bias[rows],
+            inputs=self.inputs[rows],
+            slopes=self.slopes[rows],
+            tangents=None,
         )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 
 from benevolent.analysis.measures.layer_products import ConvolutionMap, DenseMap, LinearMap
@@ -28,9 +27,7 @@ def _of_stack(stack: MeasuredNetwork) -> ReluSequence | None:
     if layers is None or labels.numel() > stack.fitting_examples:
         return None
     steps: list[Step] = []
-    inputs = stack.train.inputs
-    if stack.precision is not None:
-        inputs = inputs.to(stack.precision)
+    inputs = stack.in_precision(stack.train.inputs)
     values = inputs.expand(len(labels), *inputs.shape)
     for name, layer in layers:
         step = _step(stack, name, layer, values, is_first=not steps)
@@ -44,16 +41,11 @@ def _of_stack(stack: MeasuredNetwork) -> ReluSequence | None:
     for step in reversed(steps):
         slopes = step.pull(slopes, found)
     shapes = {name: value.shape[1:] for name, value in stack.parameters.items()}
-    unpruned = _unpruned(stack) if stack.masks else None
     gradient = in_one_row(found, shapes)
+    unpruned = in_one_row(stack.all_masks, shapes) if stack.masks else None
     if unpruned is not None:
         gradient = unpruned * gradient
     return ReluSequence(shapes, tuple(steps), values, labels, stack.loss, gradient, unpruned)
-
-
-def _unpruned(stack: MeasuredNetwork) -> Tensor:
-    masks = {name: stack.masks.get(name, torch.ones_like(value)) for name, value in stack.parameters.items()}
-    return in_one_row(masks, masks)
 
 
 def _layers(stack: MeasuredNetwork) -> list[tuple[str, nn.Module]] | None:

@@ -24,10 +24,7 @@ def theta(network: MeasuredNetwork) -> Tensor:
 @computed_once
 def unpruned(network: MeasuredNetwork) -> Tensor:
     """Return 1 for the coordinates that can move and 0 for pruned weights, `(P,)` in the network's precision."""
-    masks = {}
-    for name, value in network.parameters.items():
-        masks[name] = network.masks.get(name, torch.ones_like(value))
-    return flatten(masks)
+    return flatten(network.all_masks)
 
 
 def without_pruned(network: MeasuredNetwork, vector: Tensor) -> Tensor:
