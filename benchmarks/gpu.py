@@ -77,7 +77,7 @@ CONV = Case(
 
 
 class Scale(NamedTuple):
-    """Sizes of the benchmark: numbers of networks, steps and seconds of a row at most, and repetitions of a product."""
+    """Sizes: numbers of networks, steps and seconds of a row at most, side of a product, networks that are measured."""
 
     networks: tuple[int, ...]
     steps: int
@@ -173,7 +173,7 @@ def load_examples(case: Case, device: torch.device, tiny: bool) -> tuple[Tensor,
 
 
 def forward_flops(module: nn.Module, shape: tuple[int, ...]) -> int:
-    """Of one example: each weight takes part in as many products as there are positions."""
+    """Arithmetic of one forward pass of one example: a weight takes part in a product at every position."""
     counts = []
 
     def count(layer: nn.Module, inputs: object, output: Tensor) -> None:

@@ -55,8 +55,8 @@ def step_seconds(inputs: np.ndarray, labels: np.ndarray, runs: int, batch: int, 
         return (time.perf_counter() - start) / count
 
     few = seconds(2)
-    allowed = int(limit / few)
-    return seconds(min(steps, allowed)) if allowed > 2 < steps else few
+    most = min(steps, int(limit / few))
+    return seconds(most) if most > 2 else few
 
 
 def _stacked(rng: np.random.Generator, shape: tuple[int, ...], runs: int) -> Array:

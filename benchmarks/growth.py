@@ -8,8 +8,9 @@ faster than the sweep. The print of a run that was stopped early is kept in `res
 
     python benchmarks/growth.py                      # all
     python benchmarks/growth.py runs --largest 1920
-    python benchmarks/growth.py cohorts --smallest 2048    # one size: how far the driver's loop falls behind with
-                                                           # as many is printed by simulated_cluster.py --cohorts 32
+    python benchmarks/growth.py cohorts --smallest 2048    # one size
+
+`simulated_cluster.py --cohorts 32` prints how far the driver's loop falls behind with as many cohorts.
 """
 
 import argparse

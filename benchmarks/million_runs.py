@@ -23,7 +23,7 @@ BYTES_OF_PARAMETERS = 2 * 4 * PARAMETERS
 
 
 class Constants(NamedTuple):
-    """What was measured, for each further run of `growth.py runs` unless said otherwise.
+    """Measured quantities, for each further run of `growth.py runs` unless said otherwise.
 
     Attributes:
         utilization: share of the time in which the workers of `simulated_cluster.py` trained, after warm-up.

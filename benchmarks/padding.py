@@ -20,8 +20,9 @@ from stacking import BATCH, make_stack, orders, shared
 
 from benevolent.orchestrator import sweep
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.training import machines, ray_session
+from benevolent.orchestrator.training import ray_session
 from benevolent.trainables.config.data import DataConfig
+from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.store.folder import Folder
@@ -134,7 +135,7 @@ def sweep_seconds(cohorts: int) -> float:
     results = Folder(f"{folder}/results")
     try:
         start = time.perf_counter()
-        to_train, done = sweep.prepare_anew(results, spec, machines.machine_cpus())
+        to_train, done = sweep.prepare_anew(results, spec, machine_cpus())
         assert len(to_train) == cohorts
         sweep.train_and_measure(results, spec.record, spec.resources, to_train, done, Console(quiet=True))
         return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""A damaged spec or plan in a results folder: made again from the command's spec, where that is the same sweep.
+"""Damaged specs and plans in a results folder: made again from the command's spec, where that is the same sweep.
 
 Ids of runs are digests of their configurations, so that equal ids are equal runs. What a damaged file said is known if
 the plan of the command's spec, with the files that are whole, has every run that there is.
@@ -18,7 +18,7 @@ from benevolent.trainables.store.plan_files import plan_numbers
 
 
 def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan) -> dict[str, str]:
-    """Return the spec and the plans in a results folder that are damaged, and can be made again.
+    """Return the damaged files of the spec and the plans in a results folder, all of which can be made again.
 
     Args:
         results: the results folder.
@@ -29,7 +29,7 @@ def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan)
         path -> a line that says what is wrong.
 
     Raises:
-        BadInput: one cannot be made again, since the command's spec does not describe the runs that it described.
+        BadInput: a file cannot be made again, since the command's spec does not ask for the runs that it described.
     """
     damaged = _find_damaged(results)
     if not damaged:
@@ -40,10 +40,10 @@ def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan)
         trained.update(cohort.run_ids)
     of_plans = {number: _runs_of(results, number) for number in plan_numbers(results) if _is_whole(number, damaged)}
     unknown = trained.difference(planned, *of_plans.values())
-    if unknown and len(damaged) > (paths.SPEC in damaged):
-        line = next(line for path, line in damaged.items() if path != paths.SPEC)
+    damaged_plans = [line for path, line in damaged.items() if path != paths.SPEC]
+    if unknown and damaged_plans:
         raise BadInput(
-            f"{line}; it described runs that the spec does not ask for, such as {min(unknown)}: "
+            f"{damaged_plans[0]}; it described runs that the spec does not ask for, such as {min(unknown)}: "
             "run once with a spec that asks for them, and this file is made again"
         )
     if paths.SPEC in damaged:
@@ -57,12 +57,14 @@ def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan)
 
 
 def discard(results: Folder, damaged: Mapping[str, str], console: Console) -> None:
-    """Remove damaged plans, so that they are made again, and name them; a spec is overwritten in any case.
+    """Remove damaged plans, so that they are made again; print a line for each damaged file.
+
+    A damaged spec stays until `prepare` overwrites it, as it does every spec.
 
     Args:
         results: the results folder, which this process holds.
         damaged: from `damaged_descriptions`.
-        console: prints a line for each.
+        console: for the lines.
     """
     for number in plan_numbers(results):
         if not _is_whole(number, damaged):
@@ -73,7 +75,7 @@ def discard(results: Folder, damaged: Mapping[str, str], console: Console) -> No
 
 
 def _find_damaged(results: Folder) -> dict[str, str]:
-    """Return the damaged or missing files, and what is wrong with each."""
+    """Return the files of the spec and the plans that are damaged or missing, and what is wrong with each."""
     damaged = {}
     if results.exists(paths.SPEC):
         try:

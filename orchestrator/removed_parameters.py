@@ -24,7 +24,7 @@ class ParameterRemoval:
         results: the results folder.
         unfinished: the cohorts that are still to be trained or measured.
         done: ids of those that were trained before.
-        is_measured: tells of the id of a cohort if nothing of it is left to be measured.
+        is_measured: returns True for the id of a cohort of which nothing is left to be measured.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ def removed_but_needed(results: Folder, existing: ExistingCohorts, plan: Plan) -
 
 
 def train_again(results: Folder, cohort_ids: Sequence[str], console: Console) -> None:
-    """Make the networks of cohorts be trained again, with equal results, since their parameters were removed.
+    """Begin cohorts anew, so that their networks, whose parameters were removed, are trained again; results are equal.
 
     Args:
         results: the results folder, which this process holds.
@@ -92,7 +92,7 @@ def train_again(results: Folder, cohort_ids: Sequence[str], console: Console) ->
 def say_what_stays_missing(
     existing: ExistingMeasures, cohort_ids: Sequence[str], measures: Sequence[str] | None, console: Console
 ) -> None:
-    """Print a line about measures that cannot be taken any more, if there are any.
+    """Print a line that names the measures which cannot be computed any more, if there are any.
 
     Args:
         existing: the measures in the results folder.
@@ -104,7 +104,7 @@ def say_what_stays_missing(
     cohorts = 0
     for cohort_id in cohort_ids:
         files = CohortFiles(existing.results, cohort_id)
-        if files.parameter_files() or not files.parameters_removed:
+        if not files.parameters_removed or files.parameter_files():
             continue
         of_cohort = lacking_measures(existing, cohort_id, measures)
         cohorts += bool(of_cohort)

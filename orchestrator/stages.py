@@ -1,4 +1,4 @@
-"""What a command is doing after training: a line for each stage, with the time that is left."""
+"""The stages of a command after training: a line for each, with the time that is left."""
 
 import time
 from collections.abc import Callable

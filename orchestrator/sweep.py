@@ -71,7 +71,7 @@ def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None =
     """Train and measure what is missing, judge, and write the report; arguments as in `train_sweep`."""
     results = Folder(out)
     with _trained(spec, results, console, address) as summary:
-        from benevolent.orchestrator.reporting import report  # with statistics and figures, which training needs not
+        from benevolent.orchestrator.reporting import report  # with statistics and figures, which training does without
 
         verdicts = report(results, spec, console=console)
     return SweepResult(
@@ -110,7 +110,7 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
         check_names(spec.record, spec.judging)
     discard_damaged(results, spec.record.keeps_checkpoints and bool(spec.record.names), console)
     with ray_cluster(address) if address else nullcontext():
-        seen = _written_by_commands(results)
+        seen = _cohorts_and_plans(results)
         existing = ExistingCohorts.read(results, spec.record.while_training)
         with located_in(f"sweep {spec.name}"):
             slots = place_work(spec.resources, address).cohorts
@@ -121,19 +121,18 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
         check_disk(results, estimate_sweep(plan, slots).disk_bytes)
         dataset_broadcast.fetch_missing(plan.new_data_sets, console)
         with held(results, "bth run", console):
-            if _written_by_commands(results) != seen:
+            if _cohorts_and_plans(results) != seen:
                 raise BadInput(f"{results.uri}: another command has worked in it meanwhile; start this one again")
             discard(results, damaged, console)
             removed = removed_but_needed(results, existing, plan)
             train_again(results, removed, console)
-            todo, done = (
-                existing.without_ends_in(removed).with_new(prepare(results, spec_text(spec), plan)).wanted(plan)
-            )
+            new = prepare(results, spec_text(spec), plan)
+            todo, done = existing.without_ends_in(removed).with_new(new).wanted(plan)
             yield train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
 
 
-def _written_by_commands(results: Folder) -> list[list[str]]:
-    """Return the names that change when a command plans; those before and after taking the lease are to be equal."""
+def _cohorts_and_plans(results: Folder) -> list[list[str]]:
+    """Return the names of cohorts and of plans: if they change, another command has planned meanwhile."""
     return [results.names(paths.COHORTS), results.names(paths.PLAN)]
 
 

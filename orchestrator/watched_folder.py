@@ -12,7 +12,7 @@ from benevolent.trainables.store.folder import Folder
 
 @dataclass(frozen=True)
 class WatchedRuns:
-    """What a report needs to know of watched runs; see `ReportedSweep`.
+    """Watched runs, as a report needs to know them; see `ReportedSweep`.
 
     Attributes:
         name: of the folder.

@@ -1,4 +1,4 @@
-"""Browser for tests of pages: what Chromium says of a page, or what a script finds in it."""
+"""Chromium for tests of pages: opens a page, and runs a script in it."""
 
 import json
 import re
@@ -10,7 +10,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 
 
 def browse(page: Path, width: int, action: str, fragment: str = "") -> subprocess.CompletedProcess:
-    """What Chromium says of a page in a window so many pixels wide."""
+    """Open a page in a window so many pixels wide, and return what Chromium prints."""
     options = [
         "--headless",
         "--no-sandbox",
@@ -23,7 +23,7 @@ def browse(page: Path, width: int, action: str, fragment: str = "") -> subproces
 
 
 def found_by(page: bytes, script: str, folder: Path, width: int = 1000, fragment: str = "") -> object:
-    """What a function body of JavaScript returns in a page."""
+    """Run a function body of JavaScript in a page, and return its value."""
     text = re.sub(r"<meta http-equiv.*?>", "", page.decode())  # which would refuse the script
     text += f"<script>const told = (() => {{ {script} }})(); document.body.innerHTML = JSON.stringify(told)</script>"
     (folder / "page.html").write_text(text)

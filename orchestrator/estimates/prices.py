@@ -1,6 +1,7 @@
-"""What the parts of a sweep cost on one quiet core, before any of it is measured; a sweep that runs corrects them.
+"""Prices of the parts of a sweep on one quiet core, before any of it is measured; a sweep that runs corrects them.
 
-Fitted to the quickstart on one core of an AMD EPYC: 480 networks, 49 s of training, 52 s of measuring, 16 s of report.
+Fitted to one run of the quickstart on one core of an AMD EPYC, of which no print is kept: 480 networks, 49 s of
+training, 52 s of measuring, 16 s of report.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.store.manifest import Manifest
 
-#: Start of Ray, its workers and their imports.
+#: Start of Ray, its workers and their imports; `benchmarks/results/start_up.txt` has 8 to 13 s until the first step.
 STARTUP_SECONDS = 12.0
 #: Of a step of one network in a stack, and of arithmetic in training.
 SECONDS_PER_STEP = 1.4e-5

@@ -191,7 +191,8 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
     for config, runs in group.members:
         recorded = _epochs(plan.record, config)[1]
         records += runs * recorded
-        networks += runs * (1 + (recorded if plan.record.keeps_checkpoints else len(config.phases)))
+        places = recorded if plan.record.keeps_checkpoints else len(config.phases)
+        networks += runs * (1 + places)  # one at the start
         flops += runs * training_flops(config)
         measuring += runs * run_measuring_seconds(config, plan.record)
     phases = " + ".join(phase.name for phase in example.phases)

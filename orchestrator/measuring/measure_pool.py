@@ -65,7 +65,7 @@ class MeasurePool:
         self.done = 0
         self.errors: list[str] = []
         self._measured: list[tuple[str, int]] = []
-        self._open: Counter[str] = Counter()  # jobs of each cohort that are not done without any error
+        self._open: Counter[str] = Counter()  # jobs of each cohort that are not done, or in which a measure failed
         self._submitted_files: set[tuple[str, str, str]] = set()
         self._queue: deque[tuple[str, MeasureJob]] = deque()
         self._retries = Retries()
@@ -154,8 +154,10 @@ class MeasurePool:
         else:
             self._idle.append(actor)
             self.done += 1
-            self._open[queued[1].cohort_id] -= not measured.errors
-            self._measured.append((queued[1].cohort_id, measured.networks))
+            cohort_id = queued[1].cohort_id
+            if not measured.errors:
+                self._open[cohort_id] -= 1
+            self._measured.append((cohort_id, measured.networks))
 
     def _try_again(self, queued: tuple[str, MeasureJob], error: ray.exceptions.RayError) -> None:
         """Put a job whose actor was lost back in front, or give it up."""

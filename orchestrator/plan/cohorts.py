@@ -19,8 +19,9 @@ from benevolent.trainables.config.record import RecordConfig
 MAX_COHORT_RUNS = 128
 #: The same on a GPU, where a step of thousands of small networks takes as long as one of a few.
 MAX_GPU_COHORT_RUNS = 8192
-#: Cohorts wanted for every slot, so that slots end at about the same time; on a GPU two halves take twice as long.
+#: Cohorts wanted for every slot, so that slots end at about the same time.
 COHORTS_PER_SLOT = 2
+#: The same on a GPU, where two cohorts of half the size would take twice as long as one.
 GPU_COHORTS_PER_SLOT = 1
 #: Runs below which a stack no longer pays.
 MIN_COHORT_RUNS = 16
@@ -87,7 +88,7 @@ class RunArrays:
         flops: arithmetic of each `(R,)`.
         input_set: runs that read the same inputs of their own, or share all inputs, agree in it `(R,)`.
         input_bytes: memory of the inputs that runs of other sets do not share `(R,)`.
-        state_bytes: memory that each takes while it trains, whatever the size of stacks `(R,)`.
+        state_bytes: memory that each takes from the start of its cohort to the end, in a stack or not `(R,)`.
         parent: position of the run that each starts from, or -1 `(R,)`.
         teacher: position of the run that labels its inputs, or -1 `(R,)`.
     """

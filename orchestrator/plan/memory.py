@@ -43,7 +43,11 @@ def largest_input_bytes(set_bytes: Sequence[int], runs: int) -> int:
 
 
 def fitting_runs(state_bytes: int, resources: ResourcesConfig) -> int:
-    """Return how many runs fit into a cohort's memory, which each take so much whatever the size of stacks.
+    """Return how many runs a cohort on a GPU may have by the memory that each of them takes, in a stack or not.
+
+    Args:
+        state_bytes: of one run, from `NetworkCost.state_bytes`.
+        resources: of the cohort.
 
     >>> fitting_runs(2**62, ResourcesConfig(gpus=1))
     1

@@ -79,8 +79,9 @@ def ray_cluster(address: str | None) -> Iterator[None]:
 def ray_starts_meanwhile() -> Iterator[None]:
     """Start a cluster on this machine in the background of this context, within `keep_ray_cluster`.
 
-    Ray takes three seconds to start, and waits for its processes most of the time: long enough to import torch. No
-    network may be tried in this context: Ray draws from Python's generator, which looks as if the network did.
+    Ray takes seconds to start (`benchmarks/results/start_up.txt`), in which it mostly waits for its processes: long
+    enough to import torch. No network may be tried in this context: Ray draws from Python's generator, which looks as
+    if the network did.
 
     Raises:
         BadInput: at the end of the context, if Ray did not start.

@@ -43,7 +43,7 @@ class CohortWork:
 
 @dataclass
 class _Position:
-    """What is known of a cohort's progress.
+    """The progress of a cohort, as far as it is known.
 
     Attributes:
         epochs: since its start, in all phases.
@@ -51,7 +51,7 @@ class _Position:
         epoch: of it.
         runs_done: runs that have ended.
         price: of what was trained.
-        shares: of the limit, that each run took which has ended since the start.
+        shares: for each run that has ended since the start, the part of its limit that it took.
     """
 
     epochs: float = 0.0
@@ -140,7 +140,7 @@ class TimeLeft:
         return left
 
     def _shares_of_running(self) -> dict[str, float]:
-        """Return, for each cohort, the mean part of its limit that a run takes which has not ended."""
+        """Return for each cohort the part of the limit that its unfinished runs are expected to take, in the mean."""
         if self.is_bound:
             return dict.fromkeys(self.works, 1.0)
         of_finished = self._mean_of_finished()
@@ -156,7 +156,12 @@ class TimeLeft:
         return shares
 
     def _share_by_own(self, cohort_id: str, of_finished: float) -> float:
-        """Return the same for a cohort in which runs have ended; `of_finished`: the mean of cohorts that have ended."""
+        """Return that part for a cohort in which some runs have ended.
+
+        Args:
+            cohort_id: the cohort.
+            of_finished: the mean part that runs took in cohorts that have ended; 0 if none has.
+        """
         work = self.works[cohort_id]
         position = self.positions[cohort_id]
         passed = position.epochs / work.limit
@@ -175,10 +180,10 @@ class TimeLeft:
         return sum(shares) / len(shares) if shares else 0.0
 
     def _mean_share(self, of_running: Mapping[str, float]) -> float:
-        """Return the mean part of their limits that all runs take.
+        """Return the mean part of their limits that the runs of some cohorts take, ended or not.
 
         Args:
-            of_running: that part for runs that have not ended, of each cohort in which some have.
+            of_running: for each of these cohorts, the part that its unfinished runs are expected to take.
         """
         means = []
         for cohort_id, share in of_running.items():
@@ -196,15 +201,15 @@ class TimeLeft:
 
 
 def share_after(ended: Sequence[float], runs: int, passed: float) -> float:
-    """Return what a number is in the mean in the runs in which it is larger than in all others.
+    """Return the mean length that unfinished runs are expected to have, by the lengths of those that have ended.
 
-    Those that end first are the shortest, so that their mean is too small for the others. The numbers of all runs are
-    taken to be normal, with the smallest one and the present one as quantiles.
+    Those that end first are the shortest, so that their mean is too small for the others. The lengths of all runs are
+    taken to be normal, with the shortest one and the present one as quantiles.
 
     Args:
-        ended: the numbers of the runs that have ended, in order.
-        runs: all of them.
-        passed: the number that all others have passed.
+        ended: lengths of the runs that have ended, in ascending order.
+        runs: number of all runs.
+        passed: the length that all unfinished runs have reached.
 
     >>> round(share_after([0.8, 0.9, 1.0], 6, 1.0), 2)
     1.19
