@@ -4,8 +4,8 @@
 
 MLPs of two hidden layers on digits, some replicates of every width. Three tables: whether a network ends with the same
 bits alone and padded; processor time of a step of all networks, padded and in one stack per width, on one thread; and
-what a cohort costs besides its steps, from sweeps of the same runs in one cohort and in five. The print of a run is kept
-in `results/padding.txt`.
+what a cohort costs besides its steps, from sweeps of the same runs in one cohort and in five. The print of a run is
+kept in `results/padding.txt`.
 """
 
 import itertools
