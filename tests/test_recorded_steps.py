@@ -91,6 +91,20 @@ def test_pruned_weights_stay_zero_in_recorded_steps():
     assert not parameters[1][:, ::3].any() and parameters[1].any()
 
 
+def test_stacks_of_a_cohort_need_not_use_the_same_parts_of_the_optimizer(cohort):
+    parts = [{}, {}, {"momentum": 0.9, "clip": 0.1}, {"weight_decay": 0.1}]
+    made = []
+    for name, program in (("a", "eager"), ("b", "recorded")):
+        configs = [run(seed, optimizer={"batch_size": 30, **part}) for seed, part in enumerate(parts)]
+        made.append(cohort(name, configs))
+        choice = {"kernel": "batched", "size": 2, "program": program}  # runs without any train in the first stack
+        made[-1].files.folder.write_json("stacks.json", choice)
+        made[-1].train()
+    eager, recorded = (each.final() for each in made)
+    for run_id, values in eager.items():
+        assert all(torch.equal(recorded[run_id][name], value) for name, value in values.items())
+
+
 def test_steps_are_recorded_anew_when_more_than_half_of_a_stack_has_left(cohort, monkeypatch):
     capacities = []
     begin = RecordedStep.__init__

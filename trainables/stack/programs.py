@@ -15,7 +15,7 @@ class Programs:
     """The recorded steps of the stacks of a cohort in one phase.
 
     A step is recorded for the number of runs that a stack has, and serves stacks of more than half of that, so that
-    runs may leave without a new recording.
+    runs may leave without a new recording; see `RecordedStep.serves`.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Programs:
 
     def _step(self, stack: Stack, batches: Batches, kernel: Kernel, program: Program) -> RecordedStep:
         """Return a recorded step that serves a stack: the one used last, or a new one."""
-        fitting = [step for step in self._recorded if step.capacity // 2 < len(stack) <= step.capacity]
+        fitting = [step for step in self._recorded if step.serves(stack, batches.epoch)]
         step = fitting[0] if fitting else RecordedStep(stack, batches, kernel, program == "compiled")
         others = [other for other in self._recorded if other is not step]
         self._recorded = [step, *others[: KEPT - 1]]

@@ -59,11 +59,23 @@ class RecordedStep:
         self.update = self.step(self.inputs, self.labels, self.out)
         self.blocks = self.generator.blocks_drawn - before
 
+    def serves(self, stack: Stack, epoch: int) -> bool:
+        """Return True if the step can train a stack: it has room, but not twice as much, and all that its runs use.
+
+        Args:
+            stack: the networks, of the same cohort as those that the step was recorded for.
+            epoch: of the phase.
+        """
+        recorded = self.step.update_rule.optimizer
+        now = stack.optimizer(epoch)
+        lacks = [name for name in UNUSED if getattr(recorded, name) is None and getattr(now, name) is not None]
+        return self.capacity // 2 < len(stack) <= self.capacity and not lacks
+
     def train(self, stack: Stack, batches: Batches, statistics: StepStatistics, generator: StackGenerator) -> None:
         """Train networks for one step on each batch, as `Stack.train`.
 
         Args:
-            stack: at most `capacity` networks.
+            stack: one that the step `serves`.
             batches: theirs, all as large as the batch that was recorded.
             statistics: the place to record each step.
             generator: random numbers of layers and augmentation.
@@ -85,7 +97,6 @@ class RecordedStep:
             made += 1
         generator.skip(made * self.blocks)
         self._store(stack)
-        gradient.copy_(self.gradient[rows])
         statistics.observe(stack.state.parameters, gradient)
 
     def _load(self, stack: Stack, batches: Batches, generator: StackGenerator) -> None:
