@@ -125,7 +125,7 @@ def channelwise(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> T
 
 
 def strided(layer: nn.Module, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor:
-    """Run a layer without parameters that leaves out numbers and adds zeros; the gradient of the former is zero."""
+    """Run a layer without parameters that leaves out numbers and adds zeros, as `ZeroPadShortcut` does."""
     return layer(with_layout_kept(inputs))
 
 

@@ -67,7 +67,7 @@ class CohortFiles:
                 self.folder.delete(name)
 
     def begin_anew(self) -> None:
-        """Begin a new attempt that goes on from nothing, since a file of the cohort is damaged."""
+        """Begin a new attempt that goes on from nothing, since files of the cohort are damaged or were removed."""
         try:
             self.attempt = attempts.latest_attempt(self.folder)
         except BadInput:

@@ -121,9 +121,7 @@ class ObjectStore:
                 if code != _CONFLICT:
                     return None  # plain writes then succeed, or say what is wrong
                 if time.monotonic() > give_up:
-                    raise StoreUnavailable(
-                        f"{_without_query(self.uri)}: the store refuses: {one_line(error)}"
-                    ) from None
+                    raise StoreUnavailable(self._refusal(error)) from None
                 time.sleep(FIRST_WAIT_SECONDS)  # another process writes the same file now
             except BotoCoreError:  # such as credentials that only pyarrow finds
                 return None

@@ -20,7 +20,7 @@ def read_file(uri: str) -> bytes:
     """Return the bytes of a file.
 
     Raises:
-        BadInput: there is no such file, or the URI is none.
+        BadInput: there is no such file, or the URI names none.
     """
     folder, name = _place(uri)
     return folder.read(name)

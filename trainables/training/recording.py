@@ -161,7 +161,8 @@ class Recorder:
         index = ends.stopped.nonzero().flatten()
         tensors = _rows_on_cpu(running.stack.tensors, index)
         masks = _rows_on_cpu(running.stack.masks, index)
-        early = _rows_on_cpu({"has_check": running.early.has_check, **running.early.state}, index)
+        place_of_best = {name: value for name, value in running.early.state.items() if name in ("score", "step")}
+        early = _rows_on_cpu({"has_check": running.early.has_check, **place_of_best}, index)
         path_lengths = running.path_lengths.tolist()
         for place, row in enumerate(index.tolist()):
             config = running.configs[row]
@@ -199,7 +200,7 @@ class Recorder:
 
         Args:
             run_id: of the run.
-            early: its row of the state of early stopping, and whether it `has_check`.
+            early: whether the run `has_check` for early stopping, and if so the `score` and `step` of the best one.
             position: the last step.
             to_target: epochs until its target, if it met that.
         """

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from benevolent.trainables.stack.step_statistics import PER_STEP
 from benevolent.trainables.training.reduced_steps import ReducedSteps
 from benevolent.trainables.training.watched_derivatives import DerivativeSums, sums_of_steps
 from benevolent.trainables.training.watched_processes import WatchedProcesses
@@ -19,18 +20,6 @@ BLOCK_STEPS = 128
 #: Most numbers of parameters, and of gradients, that are kept until their norms are taken: 1 MiB of float32, so that
 #: they stay in the cache of most processors.
 BLOCK_NUMBERS = 2**18
-#: What every step has a number of, in this order; see `StepStatistics`.
-COLUMNS = (
-    "loss",
-    "derivative",
-    "noise",
-    "signal",
-    "gradient",
-    "update",
-    "bias_gradient",
-    "bias_update",
-    "bias_product",
-)
 
 
 class WatchedSteps:
@@ -199,7 +188,7 @@ class WatchedSteps:
         return parts
 
     def _columns(self, bias_updates: Tensor) -> Tensor:
-        """Return the `COLUMNS` of all steps `(9, steps, 1)`, in float64."""
+        """Return the numbers of all steps `(9, steps, 1)` in the order of `PER_STEP`, in float64."""
         loss = self._losses[: self.steps]
         gradient = self._gradient_norms[: self.steps]
         update = self._update_norms[: self.steps]
@@ -218,7 +207,7 @@ class WatchedSteps:
             bias_gradient = bias_gradient / sums.count
             loss = loss / sums.count
         columns = [loss, *sums.statistics(self.reduction), gradient, update, bias_gradient]
-        numbers = bias_updates.new_zeros(len(COLUMNS), self.steps)
+        numbers = bias_updates.new_zeros(len(PER_STEP), self.steps)
         numbers[: len(columns)] = torch.stack(columns)
         numbers[-2] = torch.linalg.vector_norm(bias_updates, dim=1)
         numbers[-1, 1:] = (bias_updates[1:] * bias_updates[:-1]).sum(1)
@@ -240,14 +229,14 @@ def _reduced(columns: Tensor, biases: Tensor, bias_updates: Tensor) -> ReducedSt
     """Return the statistics of some steps of one epoch.
 
     Args:
-        columns: `(9, steps, 1)`, of `COLUMNS`.
+        columns: `(9, steps, 1)`, in the order of `PER_STEP`.
         biases: `(steps, d)`, after each step.
         bias_updates: `(steps, d)`.
     """
     columns[-1, 0] = 0  # `Dynamics` adds the product with the step before, of another part
     mean = biases.mean(0, keepdim=True)
     return ReducedSteps(
-        **dict(zip(COLUMNS, columns.unbind(), strict=True)),
+        **dict(zip(PER_STEP, columns.unbind(), strict=True)),
         bias_mean=mean,
         bias_deviation=(biases - mean).square().sum().unsqueeze(0),
         bias_first=bias_updates[:1],
