@@ -83,7 +83,7 @@ def detectable_effect(
 def _root(excess: Callable[[float], float], high: float) -> float:
     """Return where an increasing function becomes positive between 0 and `high`.
 
-    By bisection: `scipy.optimize` would be most of what a plan waits for here.
+    By bisection, since a plan would wait longer for the import of `scipy.optimize` than for all else here.
     """
     low = 0.0
     for _ in range(HALVINGS):

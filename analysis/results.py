@@ -205,7 +205,7 @@ class Results:
         return configuration_table(named, ["configuration"], outcome_columns(named), fields=fields)
 
     def differing_fields(self) -> list[str]:
-        """Return the fields in which the configurations differ, those of runs of role `parent` left out."""
+        """Return the fields that differ between configurations; runs of role `parent` do not count."""
         from benevolent.analysis.configuration_table import has_several_values
 
         runs = self.runs

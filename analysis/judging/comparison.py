@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benevolent.analysis.judging.decisions import ADDS, ADDS_BEYOND, CLAIMING, NEGLIGIBLE
+from benevolent.analysis.judging.decisions import ADDS, ADDS_BEYOND, NEGLIGIBLE
 from benevolent.analysis.judging.verdict import Verdict
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.trainables.errors import BadInput
@@ -25,7 +25,7 @@ MEANINGS = {
     FIRST_ONLY: "the second does not show it, which is no evidence against it",
     SECOND_ONLY: "the first does not show it, which is no evidence against it",
     OTHER_CLAIM: "both show something, not the same claims",
-    SAME: "both come to the same decision, and in the same direction",
+    SAME: "both come to the same decision",
     NEITHER: "neither shows it, for different reasons",
     NOT_BOTH: "one of the two has no such predictor",
 }
@@ -38,7 +38,7 @@ class ComparedPredictor:
     Attributes:
         predictor: its name.
         first: the first sweep's verdict; None if it did not judge the predictor.
-        second: likewise.
+        second: the second sweep's verdict; None if it did not.
         agreement: one of `MEANINGS`.
     """
 
@@ -55,8 +55,8 @@ class VerdictComparison:
     Attributes:
         target: the outcome.
         first: verdicts of the first sweep.
-        second: likewise.
-        rows: every predictor that one of them judged, those on which they disagree first.
+        second: verdicts of the second sweep.
+        rows: every predictor that at least one of them judged, those on which they disagree first.
     """
 
     target: str
@@ -79,11 +79,14 @@ class VerdictComparison:
 def compare_verdicts(first: Sequence[Verdicts], second: Sequence[Verdicts]) -> list[VerdictComparison]:
     """Compare the verdicts of two sweeps on every outcome that both judged, each in its first scope.
 
-    Nothing is tested: a decision that one sweep comes to and the other does not may be due to the numbers of runs.
+    Nothing is tested between the sweeps: that only one of them comes to a decision may be due to the numbers of runs.
 
     Args:
         first: verdicts of the first sweep, as `read_verdicts` returns them.
-        second: of the second one.
+        second: verdicts of the second sweep.
+
+    Returns:
+        A comparison for each outcome, in the order of the first sweep.
 
     Raises:
         BadInput: no outcome was judged in both.
@@ -134,7 +137,7 @@ def agreement(first: Verdict | None, second: Verdict | None) -> str:
         return OTHER_CLAIM
     if first.claims:
         return FIRST_ONLY
-    return SECOND_ONLY if second.decision in CLAIMING else NEITHER
+    return SECOND_ONLY if second.claims else NEITHER
 
 
 def _orders(verdict: Verdict) -> bool:

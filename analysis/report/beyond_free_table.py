@@ -19,23 +19,25 @@ def free_sentences(verdicts: Verdicts) -> list[str]:
     if all(math.isnan(verdict.within_low) for verdict in judged):
         return ["There are too few lineages for intervals, so none is compared."]
     before = [verdict for verdict in judged if _excludes_zero(verdict.within_low, verdict.within_high)]
-    left = [
-        verdict
-        for verdict in before
-        if _excludes_zero(verdict.within_beyond_free_low, verdict.within_beyond_free_high)
-        and verdict.within_beyond_free * verdict.within > 0
-    ]
+    left = [verdict for verdict in before if _remains(verdict)]
     names = f": {', '.join(verdict.predictor for verdict in left[:MOST_NAMED])}" if left else ""
     more = ", ..." if len(left) > MOST_NAMED else ""
+    free = judged[0].free.replace("_", " ")
     return [
-        f"What training shows anyway: {judged[0].free.replace('_', ' ')}. Within configurations the interval of "
-        f"{_number_of(before)} of {len(judged)} predictors excludes 0, not adjusted for their number; with these "
-        f"columns taken out, that of {_number_of(left)} of them still does, on the same side{names}{more}."
+        f"What training shows anyway: {free}. Within configurations the interval of {_number_of(before)} of "
+        f"{len(judged)} predictors excludes 0, not adjusted for their number; with these columns taken out, that of "
+        f"{_number_of(left)} of them still does, on the same side{names}{more}."
     ]
 
 
 def _number_of(verdicts: Sequence[Verdict]) -> str:
     return str(len(verdicts)) if verdicts else "none"
+
+
+def _remains(verdict: Verdict) -> bool:
+    """Tell if the interval beyond the free columns excludes 0, on the side of the association itself."""
+    same_side = verdict.within_beyond_free * verdict.within > 0
+    return same_side and _excludes_zero(verdict.within_beyond_free_low, verdict.within_beyond_free_high)
 
 
 def _excludes_zero(low: float, high: float) -> bool:

@@ -49,14 +49,10 @@ def configurations_table(report: Report) -> SortableTable | None:
         row.append(_replicates(configuration))
         rows.append(row)
     hidden = len(table) - len(rows)
-    return SortableTable(
-        caption=_caption(outcomes[0], report.from_sweep),
-        headings=[*axes, *map(in_words, outcomes), "runs"],
-        rows=rows,
-        names=len(axes),
-        sorted_by=len(axes),
-        more=f"The other {hidden:,} are in tables/configurations.csv." if hidden else "",
-    )
+    more = f"The other {hidden:,} are in tables/configurations.csv." if hidden else ""
+    caption = _caption(outcomes[0], report.from_sweep)
+    headings = [*axes, *map(in_words, outcomes), "runs"]
+    return SortableTable(caption, headings, rows, names=len(axes), sorted_by=len(axes), more=more)
 
 
 def best_configuration(report: Report) -> str:

@@ -28,12 +28,12 @@ _DIRECTIONS = {1: "smallest", -1: "largest", 0: "none"}
 
 def described_sections(about: Descriptions) -> list[DescriptionSection]:
     """Return the sections on what is free, selection, fragility and redundancy."""
-    return [
-        DescriptionSection("Beyond what is free", free_sentences(about.verdicts), free_table(about.verdicts)),
-        DescriptionSection("Networks chosen by a predictor", selection_sentences(about), selection_table(about)),
-        DescriptionSection("Where the association holds", [fragility_sentence(about)], fragility_table(about)),
-        DescriptionSection("Predictors that say the same", redundancy_sentences(about), redundancy_table(about)),
-    ]
+    verdicts = about.verdicts
+    free = DescriptionSection("Beyond what is free", free_sentences(verdicts), free_table(verdicts))
+    chosen = DescriptionSection("Networks chosen by a predictor", selection_sentences(about), selection_table(about))
+    fragile = DescriptionSection("Where the association holds", [fragility_sentence(about)], fragility_table(about))
+    same = DescriptionSection("Predictors that say the same", redundancy_sentences(about), redundancy_table(about))
+    return [free, chosen, fragile, same]
 
 
 def selection_sentences(about: Descriptions) -> list[str]:
@@ -57,10 +57,9 @@ def _worse_than_random(data: str, rows: pd.DataFrame) -> str:
     worse = rows[rows["random_low"] > 0]
     names = f": {', '.join(worse['predictor'].head(MOST_REVERSALS))}" if len(worse) else ""
     more = ", ..." if len(worse) > MOST_REVERSALS else ""
-    return (
-        f"With the direction from {OTHER_DATA}, {len(worse) or 'none'} of {quantity(len(rows), 'predictor')} "
-        f"{'choose' if len(worse) > 1 else 'chooses'} worse than at random on {data}{names}{more}."
-    )
+    who = f"{len(worse) or 'none'} of {quantity(len(rows), 'predictor')}"
+    verb = "choose" if len(worse) > 1 else "chooses"
+    return f"With the direction from {OTHER_DATA}, {who} {verb} worse than at random on {data}{names}{more}."
 
 
 def _against_reference(rows: pd.DataFrame) -> str:

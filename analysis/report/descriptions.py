@@ -70,14 +70,11 @@ def describe(report: Report) -> Descriptions | None:
     clusters = redundancy(runs, predictors, axes)
     representatives = [cluster.representative for cluster in clusters]
     signs = fragility(runs, predictors, target, axes, level=verdicts.level, confidence=confidence)
+    known_signs = signs[signs["association"].notna()]
     data_column = DATA_COLUMN if several_data else None
-    return Descriptions(
-        verdicts=verdicts,
-        selection=selection_loss(runs, predictors, target, axes, data_column=data_column, confidence=confidence),
-        fragility=signs[signs["association"].notna()],
-        clusters=clusters,
-        joint=joint_prediction(runs, representatives, target, axes, confidence=confidence),
-    )
+    selection = selection_loss(runs, predictors, target, axes, data_column=data_column, confidence=confidence)
+    joint = joint_prediction(runs, representatives, target, axes, confidence=confidence)
+    return Descriptions(verdicts=verdicts, selection=selection, fragility=known_signs, clusters=clusters, joint=joint)
 
 
 def _runs_with(table: pd.DataFrame, verdicts: Verdicts) -> pd.DataFrame:

@@ -66,17 +66,10 @@ def _early(report: Report, target: str) -> RenderedFigure:
 def _losses(report: Report, runs: pd.DataFrame) -> RenderedFigure:
     unit = _loss_unit(report)
     entropy = LOSSES["cross_entropy"].unit if report.from_sweep else ""  # whatever was minimized
+    divided = "Outputs divided by the product of norms"
     panels = [
-        figures.ScatterPanel(
-            "train_loss", "test_loss", "As trained", axis_label("train_loss", unit), axis_label("test_loss", unit)
-        ),
-        figures.ScatterPanel(
-            "normalized_train_loss",
-            "normalized_test_loss",
-            "Outputs divided by the product of norms",
-            axis_label("normalized_train_loss", entropy),
-            axis_label("normalized_test_loss", entropy),
-        ),
+        _loss_panel("train_loss", "test_loss", "As trained", unit),
+        _loss_panel("normalized_train_loss", "normalized_test_loss", divided, entropy),
     ]
     return render_figure(
         "train-test-loss",
@@ -87,6 +80,10 @@ def _losses(report: Report, runs: pd.DataFrame) -> RenderedFigure:
         "towards the same constant.",
         lambda: figures.train_test_scatter(runs, report.axes, panels),
     )
+
+
+def _loss_panel(train: str, test: str, title: str, unit: str) -> figures.ScatterPanel:
+    return figures.ScatterPanel(train, test, title, axis_label(train, unit), axis_label(test, unit))
 
 
 def _dynamics(report: Report, runs: pd.DataFrame, target: str, taus: dict[str, float]) -> RenderedFigure:
@@ -147,9 +144,8 @@ def _selection(about: Descriptions, loss_unit: str) -> RenderedFigure:
     names = selection["data"].unique()
     first = names[0] if len(names) else ""
     place = f" Data set {first}." if first else ""
-    rows = selection[
-        (selection["choice"] == BEST_TENTH) & (selection["data"] == first) & (selection["direction_from"] == SAME_RUNS)
-    ]
+    rows = selection[selection["choice"] == BEST_TENTH]
+    rows = rows[(rows["data"] == first) & (rows["direction_from"] == SAME_RUNS)]
     unit = loss_unit if about.target == "test_loss" else ""
     return render_figure(
         "selection",

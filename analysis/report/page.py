@@ -24,8 +24,6 @@ from benevolent.trainables.store.statuses import Status
 
 #: Most runs that did not converge that the page lists.
 MAX_LISTED = 100
-
-
 #: Parts of the page's script, in the order in which they run.
 SCRIPTS = ("filter.js", "runs.js", "sort.js")
 
@@ -76,7 +74,7 @@ def page_script(parts: Sequence[str]) -> str:
 
 
 def script_hash(script: str) -> str:
-    """Return the word by which a content security policy allows one script."""
+    """Return the word that allows a script in the content security policy of a page, and no other script."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 

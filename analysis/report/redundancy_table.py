@@ -20,10 +20,8 @@ def redundancy_sentences(about: Descriptions) -> list[str]:
     several = sum(len(cluster.members) > 1 for cluster in clusters)
     single = len(clusters) - several
     alike = f"every two have a rank correlation of at least {SAME:g} or at most −{SAME:g}"
-    sentences = [
-        f"{quantity(members, 'predictor')} that vary {kind} are of {quantity(len(clusters), 'kind')}: "
-        f"{quantity(several, 'cluster')}, in which {alike}, and {single} single."
-    ]
+    kinds = f"{quantity(members, 'predictor')} that vary {kind} are of {quantity(len(clusters), 'kind')}"
+    sentences = [f"{kinds}: {quantity(several, 'cluster')}, in which {alike}, and {single} single."]
     if not math.isnan(about.joint.both_r2):
         sentences.append(_joint_sentence(about.joint, len(clusters), in_words(about.target)))
     return sentences

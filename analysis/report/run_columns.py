@@ -65,30 +65,37 @@ def run_columns(report: Report, table: pd.DataFrame) -> RunColumns:
         table: one row per run; it may have more runs than those that were judged.
     """
     axes = [name for name in report.axes if name in table]
+    others = [name for name in table if name not in axes]
+    outcomes = [name for name in _ordered_outcomes(report, table) if name in others]
+    configured = [name for name in others if _is_field(name)]
+    fixed = {name: table[name].iloc[0] for name in configured if table[name].map(str).nunique() == 1}
+    fields = [name for name in configured if name not in fixed]
+    about = [name for name in ABOUT if name in others and _says_something(table[name])]
+    known = _known_predictors(report)
+    predictors = [name for name in others if name in known and name not in outcomes]
+    return RunColumns(axes, fixed, fields, about, outcomes, predictors)
+
+
+def _known_predictors(report: Report) -> set[str]:
+    """Return the predictors that were judged, and all others that the report can explain."""
+    known = {*report.definitions, *report.dynamics_names}
+    for verdicts in report.verdicts:
+        known.update(verdicts.names)
+    return known
+
+
+def _ordered_outcomes(report: Report, table: pd.DataFrame) -> list[str]:
+    """Return the names of outcomes: the first that was judged, those that the page lists, then all others."""
     targets = [verdicts.target for verdicts in report.verdicts]
-    ordered = dict.fromkeys([*targets[:1], *SHOWN, *BESIDE, *targets, *known_outcomes(table), *outcome_columns(table)])
-    outcomes = [name for name in ordered if name in table and name not in axes]
-    configured = [name for name in table if _is_field(name) and name not in axes]
-    fixed = {}
-    for name in configured:
-        if table[name].map(str).nunique() == 1:
-            fixed[name] = table[name].iloc[0]
-    judged = {name for verdicts in report.verdicts for name in verdicts.names}
-    known = judged | set(report.definitions) | set(report.dynamics_names)
-    predictors = [name for name in table if name in known and name not in (*axes, *outcomes)]
-    return RunColumns(
-        axes=axes,
-        fixed=fixed,
-        fields=[name for name in configured if name not in fixed],
-        about=[name for name in ABOUT if name in table and name not in axes and _says_something(name, table[name])],
-        outcomes=outcomes,
-        predictors=predictors,
-    )
+    found = [*known_outcomes(table), *outcome_columns(table)]
+    return list(dict.fromkeys([*targets[:1], *SHOWN, *BESIDE, *targets, *found]))
 
 
-def _says_something(name: str, column: "pd.Series[Any]") -> bool:
+def _says_something(column: "pd.Series[Any]") -> bool:
     """Tell if a column has values; roles only where they differ."""
-    return column.nunique() > 1 if name == "role" else bool(column.notna().any())
+    if column.name == "role":
+        return column.nunique() > 1
+    return bool(column.notna().any())
 
 
 def _is_field(name: object) -> bool:

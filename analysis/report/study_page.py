@@ -29,13 +29,10 @@ def render(about: Mapping[str, Any], answer: StudyAnswer, inputs: Any) -> dict[s
     files = {paths.figure(figure.name): figure.svg for figure in answer.figures if figure.svg}
     files[paths.NUMBERS] = parquet(answer.numbers)
     files[paths.PAGE] = page.encode()
-    data = {
-        "inputs": inputs,
-        "files": file_digests(files),
-        "findings": [finding._asdict() for finding in answer.findings],
-        "notes": list(answer.notes),
-        "figures": [_stored_figure(figure) for figure in answer.figures],
-    }
+    data: dict[str, Any] = {"inputs": inputs, "files": file_digests(files)}
+    data["findings"] = [finding._asdict() for finding in answer.findings]
+    data["notes"] = list(answer.notes)
+    data["figures"] = [_stored_figure(figure) for figure in answer.figures]
     files[paths.ANSWER] = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
     return files
 

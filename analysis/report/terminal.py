@@ -24,7 +24,7 @@ _EXPLAINED = [decision for decision in MEANINGS if decision != UNDECIDED]
 _TEST_NOTE = "† computed from test data"
 #: Places of columns that are left out where they do not help or do not fit.
 _RUNS, _INTERVAL = 1, 4
-#: Characters per line below which names would be cut, were there no columns left out.
+#: In shorter lines columns are left out, since names would be cut with them.
 _NARROW = 100
 
 
@@ -47,7 +47,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
     notes = [*_rest(verdicts, len(shown), see_all), *_notes(verdicts, ordered)]
     if width < _NARROW:
         hidden = "intervals" if _RUNS in left_out else "numbers of runs and intervals"
-        notes.append(f"{hidden} are shown where a line has {_NARROW} characters")
+        notes.append(f"{hidden} are shown in lines of at least {_NARROW} characters")
         left_out = {_RUNS, _INTERVAL}
     table = Table(
         title=Text(f"{title} {verdicts.population}", style="bold"),
