@@ -107,13 +107,11 @@ class DeviceStreams:
 
     def host_words(self, rows: Array, count: int) -> Array:
         """As `words`, but computed on the CPU, `(rows, count)` in uint64."""
-        size = whole_blocks(count)
-        words = np.empty((len(rows), size), np.uint64)
-        for row, own in zip(rows.tolist(), words, strict=True):
-            source = np.random.Philox(key=self._host_keys[row], counter=int(self.blocks[row]))
-            own[:] = source.random_raw(size)
-        self._advance(rows, size // BLOCK)
-        return words[:, :count]
+        on_host = CpuStreams(list(self._host_keys[rows]))
+        all_rows = np.arange(len(rows))
+        on_host.go_to(all_rows, self.blocks[rows])
+        self._advance(rows, whole_blocks(count) // BLOCK)
+        return on_host.words(all_rows, count)
 
     def compile(self, backend: str) -> None:
         """Compute words by a program of torch's compiler from now on: one operation instead of hundreds.

@@ -17,8 +17,8 @@ BLOCK_NUMBERS = 2**17
 #: The same on other devices, where each reduction costs its launch.
 DEVICE_BLOCK_NUMBERS = 2**24
 
-#: What has one number per step and run, in the order in which these are computed together elsewhere, and what has one
-#: row per run.
+#: What has one number per step and run (the order matters where these are rows of one tensor), and what has one row per
+#: run.
 PER_STEP = (
     "loss",
     "derivative",
