@@ -92,9 +92,9 @@ def render_svg(name: str, draw: Callable[[], Figure]) -> bytes:
 
 
 def take_runs(figure: Figure) -> dict[str, str]:
-    """Take the runs that points stand for from the points, and name the groups that are drawn of them.
+    """Remove from the points of a figure the runs that they stand for, and name each group of points.
 
-    matplotlib would make a link of every point, which takes more room than the point itself.
+    With its run, every point would be drawn as a link, which takes more room than the point itself.
 
     Args:
         figure: in which drawing functions gave the run ids of points as their `urls`.
