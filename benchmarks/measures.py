@@ -179,12 +179,13 @@ def seconds_of_actors(numbers: tuple[int, ...] = (1, 2), rounds: int = 2) -> dic
         results = Folder(place)
         for cohort, cohort_id in enumerate(cohort_ids):
             _train_cohort(results, cohort_id, range(cohort * RUNS, (cohort + 1) * RUNS))
-        jobs = missing_jobs(ExistingMeasures(results), cohort_ids, None, False)
+        existing = ExistingMeasures(results)
+        jobs = missing_jobs(existing, cohort_ids, None, False)
         for number in numbers * rounds:
             pool = MeasurePool(Placement(1, (None,) * number))
-            _work_off(pool, results, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
+            _work_off(pool, existing, jobs[COHORTS : COHORTS + number])  # one each: actors start, and import
             started = time.perf_counter()
-            _work_off(pool, results, jobs[:COHORTS])
+            _work_off(pool, existing, jobs[:COHORTS])
             best[number] = min(best[number], time.perf_counter() - started)
     return best
 
@@ -196,9 +197,9 @@ def _train_cohort(results: Folder, cohort_id: str, seeds: range) -> None:
     start_training(results, cohort_id).advance(1e9)
 
 
-def _work_off(pool: MeasurePool, results: Folder, jobs: list[MeasureJob]) -> None:
+def _work_off(pool: MeasurePool, existing: ExistingMeasures, jobs: list[MeasureJob]) -> None:
     for job in jobs:
-        pool.submit(results, job)
+        pool.submit(existing, job)
     while pool.busy:
         pool.poll(0.1)
     assert not pool.errors, pool.errors

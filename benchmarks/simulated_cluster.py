@@ -17,6 +17,7 @@ import ray
 from kernels import processor
 from ray import tune
 
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.on_checkpoints import MeasuredFile
 from benevolent.orchestrator.measuring import measure_pool
 from benevolent.orchestrator.spec.resources import ResourcesConfig
@@ -63,6 +64,14 @@ class MeasureJobOfACohort(NamedTuple):
         return f"{self.cohort_id}/{self.parameter_file}"
 
 
+class WholeFiles(ExistingMeasures):
+    """Of a folder without files; no job is split."""
+
+    def split(self, job: MeasureJob, together: int) -> list[MeasureJob]:
+        """Return the job."""
+        return [job]
+
+
 def sleeping_trainable(seconds: int) -> type[tune.Trainable]:
     """Return a trainable whose cohorts sleep for some seconds; it is sent to workers by value."""
 
@@ -102,7 +111,7 @@ class Reports:
         self.ended[cohort_id] = result["now"]
         self.delays.append(time.time() - result["now"])
         for file in result["files"]:
-            self.pool.submit(Folder("."), MeasureJobOfACohort(cohort_id, file))
+            self.pool.submit(WholeFiles(Folder(".")), MeasureJobOfACohort(cohort_id, file))
 
     def on_tick(self, training: bool) -> None:
         """Let the pool work."""

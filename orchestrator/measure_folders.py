@@ -46,31 +46,31 @@ def measure_folders(
     Raises:
         BadInput: a data set cannot be fetched, a file is damaged, or another command is at work in a folder.
     """
-    jobs: list[tuple[Folder, MeasureJob]] = []
+    jobs: list[tuple[ExistingMeasures, MeasureJob]] = []
     for folder in folders:
         run_ids = None if most_replicates is None else first_replicates(folder, most_replicates)
         existing = ExistingMeasures(folder)
         cohort_ids = read_from(folder)
         for job in missing_jobs(existing, cohort_ids, measures, checkpoints, run_ids):
-            jobs.append((folder, job))
+            jobs.append((existing, job))
         say_what_stays_missing(existing, cohort_ids, measures, console)
     if not jobs:
         console.print("up to date: nothing to measure")
         return TrainingSummary(0, 0, [])
     console.print(f"measuring {quantity(len(jobs), 'existing file')}")
-    data_sets = {Manifest.read(folder, job.cohort_id).data.name for folder, job in jobs}
+    data_sets = {Manifest.read(existing.results, job.cohort_id).data.name for existing, job in jobs}
     dataset_broadcast.fetch_missing(data_sets, console)
     with ExitStack() as stack:
-        for folder in dict(jobs):
-            stack.enter_context(held(folder, "bth measure", console))
+        for existing in dict(jobs):
+            stack.enter_context(held(existing.results, "bth measure", console))
         stack.enter_context(ray_cluster(address))
         from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray
 
         display = stack.enter_context(ProgressDisplay(console, 0, 0))
         references = dataset_broadcast.broadcast(data_sets) if address else {}
         pool = MeasurePool(place_work(resources, address, training=False), trust, references)
-        for folder, job in jobs:
-            pool.submit(folder, job)
+        for existing, job in jobs:
+            pool.submit(existing, job)
         while pool.busy:
             pool.poll(POLL_SECONDS)
             display.measured = pool.done

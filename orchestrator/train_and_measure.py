@@ -15,10 +15,9 @@ from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
 from benevolent.orchestrator.training.placement import describe_wait, place_work
 from benevolent.orchestrator.training.progress import ProgressDisplay
-from benevolent.orchestrator.training.ray_session import import_in_workers, ray_cluster
+from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.orchestrator.training.time_left import TimeLeft
 from benevolent.trainables.config.record import RecordConfig
-from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
@@ -86,8 +85,6 @@ def train_and_measure(
 
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(address))
-        if address is None:
-            import_in_workers(min(len(todo), machine_cpus()))
         left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before) if todo else None
         display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
         from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray
@@ -96,7 +93,7 @@ def train_and_measure(
         references = dataset_broadcast.broadcast(data_sets) if address else {}
         pool = MeasurePool(place_work(resources, address, bool(todo)), trust, references)
         for job in jobs:
-            pool.submit(results, job)
+            pool.submit(existing, job)
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address)
         if not record.keep_parameters:
             measuring.removal = ParameterRemoval(results, unfinished, done, pool.has_measured)
@@ -116,7 +113,7 @@ def train_and_measure(
             )
         trained = [cohort.cohort_id for cohort in todo]
         for job in missing_jobs(existing, trained, measures, checkpoints):  # of cohorts that reported no more
-            pool.submit(results, job)
+            pool.submit(existing, job)
         while pool.busy:
             measuring.work(POLL_SECONDS)
         measuring.remove_the_rest([cohort.cohort_id for cohort in todo if cohort.finished(results)])
@@ -155,7 +152,7 @@ class _MeasuringWhileTraining:
             self.display.console.print(warning, soft_wrap=True, highlight=False, markup=False)
         for file in progress["parameter_files"]:
             if self.checkpoints or paths.is_final(file):
-                self.pool.submit(self.existing.results, self.existing.missing(cohort_id, file, self.measures))
+                self.pool.submit(self.existing, self.existing.missing(cohort_id, file, self.measures))
         if progress["done"] and self.removal is not None:
             self.removal.on_done(cohort_id)
 

@@ -210,3 +210,36 @@ def test_measures_do_not_depend_on_how_the_clock_has_cut_the_files(cohort):
             trained.results.delete(f"measures/{file}")
     assert (frames[0][0], frames[1][0]) == (1, 3)
     pd.testing.assert_frame_equal(frames[0][1], frames[1][1], check_exact=True)
+
+
+def test_parts_of_a_job_do_its_work(cohort):
+    """Parts hold whole blocks of runs that stopped at the same step; what one has done is not asked for again."""
+    stops = [{"train_loss": None, "max_epochs": epochs} for epochs in (2, 1, 2, 2, 1)]
+    trained = cohort("c", [SMALL | {"seed": seed, "stop": stop} for seed, stop in enumerate(stops)]).train()
+    (file,) = trained.files.final_files()
+    existing = ExistingMeasures(trained.results)
+    job = existing.missing("c", file, ["path_norm", "margin_mean"])
+    assert existing.split(job, 5) == [job]
+    parts = existing.split(job, 2)
+    ids = trained.run_ids
+    assert [part.run_ids for part in parts] == [(ids[1], ids[4]), (ids[0], ids[2]), (ids[3],)]
+    assert existing.split(job, 2) == parts and len({part.output for part in parts}) == 3
+
+    measure_file(trained.results, parts[1])
+    rest = ExistingMeasures(trained.results).missing("c", file, ["path_norm", "margin_mean"])
+    assert sorted(rest.run_ids) == sorted([ids[1], ids[3], ids[4]])
+    remaining = ExistingMeasures(trained.results).split(rest, 2)
+    assert parts[1].output not in {part.output for part in remaining}
+    for part in remaining:
+        measure_file(trained.results, part)
+    assert ExistingMeasures(trained.results).missing("c", file, ["path_norm", "margin_mean"]) is None
+    in_parts = load_results(trained.results).measures
+    for name in trained.results.names("measures"):
+        trained.results.delete(f"measures/{name}")
+    measure_file(trained.results, job)
+    whole = load_results(trained.results).measures
+    columns = ["run_id", "name"]
+    pd.testing.assert_frame_equal(
+        in_parts.sort_values(columns, ignore_index=True).drop(columns="seconds"),
+        whole.sort_values(columns, ignore_index=True).drop(columns="seconds"),
+    )

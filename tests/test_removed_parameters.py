@@ -154,7 +154,7 @@ def test_networks_are_kept_while_a_measure_of_them_has_an_error(tmp_path, monkey
     monkeypatch.setattr(measure_pool.ray, "get", lambda reference: answers.pop(0))
     pool = MeasurePool(Placement(1, (None,)))
     for job in jobs:
-        pool.submit(results, job)
+        pool.submit(ExistingMeasures(results), job)
     while pool.busy:
         pool.poll()
     assert [pool.has_measured(job.cohort_id) for job in jobs] == [False, True]

@@ -2,13 +2,15 @@
 
 import functools
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 
 from benevolent.analysis.measures.measure import Measure
+from benevolent.analysis.measures.measured_together import blocks_of
 from benevolent.analysis.measures.selection import select
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
@@ -62,7 +64,7 @@ class ExistingMeasures:
             run_ids: the runs to measure; None for all.
 
         Returns:
-            the job of computing them for all of these networks of the file; None if none is missing.
+            the job of computing them for those of these networks that lack some; None if none is missing.
 
         Raises:
             BadInput: an unknown measure, a user's own that does not import, or a damaged file.
@@ -79,12 +81,38 @@ class ExistingMeasures:
             if asked is not None:
                 networks = [place for place in networks if place[0] in asked]
             versions = self._versions_of(cohort_id)
-            chosen = [measure for measure in chosen if _is_missing(measure, networks, versions)]
+            chosen = [measure for measure in chosen if _lacking(networks, [measure], versions)]
+            lacking = _lacking(networks, chosen, versions)
+            if len(lacking) < len(networks):
+                asked = tuple(place[0] for place in lacking)
         if not chosen:
             return None
         selectors = tuple(measure.selector for measure in chosen)
-        output = self._new_file(cohort_id, parameter_file, chosen)
+        output = self._new_files(cohort_id, parameter_file, chosen, 1)[0]
         return MeasureJob(cohort_id, parameter_file, selectors, output, asked)
+
+    def split(self, job: MeasureJob, together: int) -> list[MeasureJob]:
+        """Return jobs that do the work of one in parts, with a file of rows each.
+
+        Args:
+            job: as `missing` returns it.
+            together: most networks of a part. Those that are measured together are in one part (`blocks_of`).
+        """
+        about = self._about(job.cohort_id, job.parameter_file)
+        parts: list[list[str]] = [[]]
+        for block in blocks_of(about, together):
+            run_ids = [about["run_id"][row] for row in block]
+            asked = [run_id for run_id in run_ids if job.run_ids is None or run_id in job.run_ids]
+            if parts[-1] and len(parts[-1]) + len(asked) > together:
+                parts.append([])
+            parts[-1] += asked
+        if len(parts) == 1:
+            return [job]
+        files = self._new_files(job.cohort_id, job.parameter_file, select(job.measures), len(parts))
+        jobs = []
+        for run_ids, file in zip(parts, files, strict=True):
+            jobs.append(job._replace(run_ids=tuple(run_ids), output=file))
+        return jobs
 
     def names_of(self, cohort_id: str) -> set[str]:
         """Return the names of the measures that a cohort has rows of without an error."""
@@ -92,21 +120,26 @@ class ExistingMeasures:
             return set()
         return {name for _, _, _, name in self._versions_of(cohort_id)}
 
-    def _new_file(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure]) -> str:
-        """Return the path of a file of measures that does not exist yet."""
+    def _new_files(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure], count: int) -> list[str]:
+        """Return the paths of files of measures that do not exist yet."""
         lines = [f"{measure.selector} {measure.version}" for measure in measures]
         text = "\n".join(lines)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         existing = {f"{paths.MEASURES}/{name}" for name in self.names.get(cohort_id, ())}
-        attempt = 1
-        while True:
-            path = paths.measures_file(cohort_id, parameter_file, digest, attempt)
+        files: list[str] = []
+        for number in itertools.count(1):
+            path = paths.measures_file(cohort_id, parameter_file, digest, number)
             if path not in existing:
-                return path
-            attempt += 1
+                files.append(path)
+            if len(files) == count:
+                break
+        return files
+
+    def _about(self, cohort_id: str, parameter_file: str) -> dict[str, Any]:
+        return CohortFiles(self.results, cohort_id).folder.read_metadata(parameter_file)
 
     def _networks(self, cohort_id: str, parameter_file: str) -> list[Place]:
-        about = CohortFiles(self.results, cohort_id).folder.read_metadata(parameter_file)
+        about = self._about(cohort_id, parameter_file)
         return list(zip(about["run_id"], about["phase"], about["step"], strict=True))
 
     def _versions(self, cohort_id: str) -> dict[tuple[str, str, int, str], int]:
@@ -153,6 +186,12 @@ def missing_jobs(
     return jobs
 
 
-def _is_missing(measure: Measure, networks: Sequence[Place], versions: Mapping[tuple[str, str, int, str], int]) -> bool:
-    measured_versions = [versions.get((*place, measure.name), -1) for place in networks]
-    return any(version < measure.version for version in measured_versions)
+def _lacking(
+    networks: Sequence[Place], measures: Sequence[Measure], versions: Mapping[tuple[str, str, int, str], int]
+) -> list[Place]:
+    """Return the networks that lack a row of some of these measures."""
+    return [
+        place
+        for place in networks
+        if any(versions.get((*place, measure.name), -1) < measure.version for measure in measures)
+    ]

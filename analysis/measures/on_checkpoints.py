@@ -1,6 +1,6 @@
 """Measures of stored parameters, computed one file at a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benevolent.analysis.measures.effective_weights import plain_stack
 from benevolent.analysis.measures.evaluate import measure_stack
+from benevolent.analysis.measures.measured_together import blocks_of, networks_together
 from benevolent.analysis.measures.missing_measures import MeasureJob
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
@@ -48,7 +49,8 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
     stored = MeasurableNetworks.load(results, job, trust, device)
     asked = torch.tensor([job.run_ids is None or run_id in job.run_ids for run_id in stored.about["run_id"]])
     frames = []
-    for together in _rows_measured_together(stored.inputs.values(), stored.about):
+    blocks = blocks_of(stored.about, networks_together(on_gpu=device != "cpu"))
+    for together in _with_equal_inputs(blocks, stored.inputs.values()):
         rows = together[asked[together]]
         if not len(rows):
             continue
@@ -186,19 +188,16 @@ def _picked(tensors: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
     return {name: value[rows] for name, value in tensors.items()}
 
 
-def _rows_measured_together(inputs: Iterable[data.Inputs], about: Mapping[str, Any]) -> list[Tensor]:
-    """Return the rows of runs that read the same inputs on all splits and stopped at the same step, in order.
-
-    The last digit of a measure may depend on the networks that are measured together, where products of matrices round
-    by their place in memory. Runs that stop at the same step are always in one file; those that stop at different steps
-    are in one or in two, depending on the time they took.
-    """
-    stops = list(zip(about["phase"], about.get("stopped", about["step"]), strict=True))
-    numbers = {stop: number for number, stop in enumerate(sorted(set(stops)))}
-    columns = [torch.tensor([[numbers[stop]] for stop in stops])]
+def _with_equal_inputs(blocks: Sequence[Sequence[int]], inputs: Iterable[data.Inputs]) -> Iterator[Tensor]:
+    """Yield the rows of each block, divided so that runs in one part read the same inputs on all splits."""
+    columns = []
     for split in inputs:
         columns.append(split.slot.unsqueeze(1))
         if split.subset is not None:
             columns.append(split.subset)
-    kinds = torch.cat(columns, 1).cpu().unique(dim=0, return_inverse=True)[1]
-    return [(kinds == kind).nonzero().flatten() for kind in range(int(kinds.max()) + 1)]
+    kind_of_row = torch.cat(columns, 1).cpu().unique(dim=0, return_inverse=True)[1]
+    for block in blocks:
+        rows = torch.tensor(block)
+        kinds = kind_of_row[rows]
+        for kind in kinds.unique():
+            yield rows[kinds == kind]

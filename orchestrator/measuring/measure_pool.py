@@ -8,7 +8,8 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benevolent.analysis.measures.missing_measures import MeasureJob
+from benevolent.analysis.measures.measured_together import networks_together
+from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.on_checkpoints import MeasuredFile, measure_file
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
@@ -47,7 +48,7 @@ class MeasurePool:
         data_references: data sets in Ray's object store, by name, for machines that lack their files.
 
     Attributes:
-        submitted: number of jobs so far.
+        submitted: number of jobs so far, after the split.
         done: number of jobs that succeeded.
         errors: a line, or a traceback, for each job that failed.
     """
@@ -76,17 +77,24 @@ class MeasurePool:
         if placement.cpus or placement.gpus:
             self._idle = [self._start_actor() for _ in placement.actors]
 
-    def submit(self, results: Folder, job: MeasureJob | None) -> None:
-        """Queue a job of a results folder, if its file was not submitted before; the next command retries failures."""
+    def submit(self, existing: ExistingMeasures, job: MeasureJob | None) -> None:
+        """Queue a job, if its file was not submitted before; the next command retries failures.
+
+        Args:
+            existing: the measures in the job's results folder.
+            job: of a file; None is ignored. It is split, so that several actors can work on a file with many networks.
+        """
         if job is None:
             return
-        file = (results.uri, job.cohort_id, job.parameter_file)
+        results = existing.results.uri
+        file = (results, job.cohort_id, job.parameter_file)
         if file in self._submitted_files:
             return
         self._submitted_files.add(file)
-        self.submitted += 1
-        self._open[job.cohort_id] += 1
-        self._queue.append((results.uri, job))
+        for part in existing.split(job, networks_together(on_gpu=self.placement.gpus > 0)):
+            self.submitted += 1
+            self._open[job.cohort_id] += 1
+            self._queue.append((results, part))
 
     def poll(self, timeout: float = 0) -> None:
         """Collect finished jobs and give idle actors new ones.

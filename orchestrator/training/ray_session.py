@@ -1,7 +1,6 @@
 """The Ray cluster that does the work: started on this machine, or joined at an address."""
 
 import functools
-import importlib
 import logging
 import os
 import secrets
@@ -101,22 +100,6 @@ def ray_starts_meanwhile() -> Iterator[None]:
     starting.result()
     keep_handlers()
     until_left.enter_context(stopped_without_ray())
-
-
-def import_in_workers(processes: int) -> None:
-    """Make processes of the connected cluster import what trains a cohort, which takes seconds; do not wait for it.
-
-    Ray starts a process for each CPU together with the cluster, and gives them to the tasks and actors that come.
-    """
-    import ray
-
-    task = ray.remote(num_cpus=1)(_import_training)
-    for _ in range(processes):
-        task.remote()
-
-
-def _import_training() -> None:
-    importlib.import_module("benevolent.trainables.training.ray_trainable")
 
 
 def _import_ray(address: str | None, until_left: ExitStack) -> ModuleType:

@@ -201,19 +201,19 @@ def own_measures(part: int) -> str:
     return f"{MEASURES}/{part_name(part, '.parquet')}"
 
 
-def measures_file(cohort_id: str, parameters: str, digest: str, attempt: int = 1) -> str:
+def measures_file(cohort_id: str, parameters: str, digest: str, number: int = 1) -> str:
     """Path of the rows of some measures on one file of parameters.
 
     Args:
         cohort_id: the cohort.
         parameters: path of the file of parameters in the cohort's folder.
         digest: of the set of measures and their versions.
-        attempt: files are never overwritten, so that a further attempt gets another name.
+        number: of the file among those of the same measures and parameters: other runs, or a further attempt.
     """
     stem = PurePosixPath(parameters).stem
     if is_final(parameters):
         stem = f"final-{stem}"
-    suffix = f"_{attempt}" if attempt > 1 else ""
+    suffix = f"_{number}" if number > 1 else ""
     return f"{MEASURES}/{cohort_id}-{stem}-{digest}{suffix}.parquet"
 
 
