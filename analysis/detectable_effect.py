@@ -16,8 +16,7 @@ null wide. Configurations that all have the same seeds are one lineage here.
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-
-from scipy.special import ndtri
+from statistics import NormalDist
 
 RANK_EFFICIENCY = 9 / math.pi**2
 POWER = 0.8
@@ -26,6 +25,7 @@ MOST_REPLICATES = 1_000_000
 #: Halvings of an interval down to the rounding of its ends.
 HALVINGS = 54
 LARGEST_ASSOCIATION = 2.5  # a correlation of 0.99; one that has to be larger is not found
+_NORMAL = NormalDist()
 
 
 def detectable_effect(
@@ -67,8 +67,8 @@ def detectable_effect(
         return 1.0
     size = configurations_per_lineage
     chance = directions * size * (1 + (size - 1) * shared_luck**2)
-    needed_z = float(-ndtri(level / (2 * max(1, predictors))))
-    power_z = float(ndtri(power))
+    needed_z = -_NORMAL.inv_cdf(level / (2 * max(1, predictors)))
+    power_z = _NORMAL.inv_cdf(power)
 
     def excess(association: float) -> float:
         expected = lineages * directions * size * association - power_z * math.sqrt(lineages * chance)
@@ -83,7 +83,8 @@ def detectable_effect(
 def _root(excess: Callable[[float], float], high: float) -> float:
     """Return where an increasing function becomes positive between 0 and `high`.
 
-    By bisection, since a plan would wait longer for the import of `scipy.optimize` than for all else here.
+    By bisection, and quantiles are those of the standard library: a plan would wait longer for scipy's import than for
+    all else here.
     """
     low = 0.0
     for _ in range(HALVINGS):
@@ -147,7 +148,7 @@ def detectable_gain(
     """
     if lineages <= 1:
         return 1 - baseline_r2
-    required_z = -ndtri(level / (2 * max(1, predictors))) + ndtri(power)
+    required_z = _NORMAL.inv_cdf(power) - _NORMAL.inv_cdf(level / (2 * max(1, predictors)))
     correlation = math.tanh(required_z / math.sqrt(RANK_EFFICIENCY * (lineages - 1)))
     return (1 - baseline_r2) * correlation**2
 
@@ -203,4 +204,4 @@ def lineages_for_negligible(
 
 def _equivalence_z(power: float, confidence: float) -> float:
     """Return the distance of 0 from both bounds, in standard errors, at which both ends of an interval are inside."""
-    return float(ndtri((1 + confidence) / 2) + ndtri((1 + power) / 2))
+    return _NORMAL.inv_cdf((1 + confidence) / 2) + _NORMAL.inv_cdf((1 + power) / 2)

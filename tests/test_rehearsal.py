@@ -48,6 +48,20 @@ def test_every_kind_of_run_is_rehearsed_without_its_data(case, monkeypatch, tmp_
     assert run_time.seconds(10, 2) == pytest.approx(10 * run_time.epoch + 2 * run_time.record)
 
 
+def test_a_record_is_not_priced_as_if_all_of_it_grew_with_the_examples(monkeypatch):
+    monkeypatch.setattr("benevolent.orchestrator.estimates.rehearsal.MAX_FLOPS", 1e7)
+    monkeypatch.setattr(
+        "benevolent.orchestrator.estimates.rehearsal._seconds_of_epochs", lambda *_: [9.0, 5.0, 3.0, 2.0]
+    )
+    sizes = {"train_size": 1000, "validation_size": 100, "test_size": 300}
+    config = RunConfig.parse({"data": {"name": "digits", **sizes}, "model": {"width": 32}})
+    run_time = rehearse(config, 4, RecordConfig())
+    recording = (5.0 - 2.0) / 4
+    evaluation = run_time.epoch / 4 * 400 / 1000  # an epoch makes four passes over the training examples
+    assert run_time.epoch > 10 * 2.0 / 4  # few of the examples were rehearsed
+    assert recording + 0.9 * evaluation < run_time.record < recording + evaluation
+
+
 @pytest.mark.parametrize("name", [name for name, study in studies().items() if study.sweeps])
 def test_every_bundled_study_is_rehearsed(name, monkeypatch, tmp_path):
     monkeypatch.setenv("BENEVOLENT_DATA", str(tmp_path))

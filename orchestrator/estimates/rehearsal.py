@@ -10,19 +10,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from benevolent.orchestrator.estimates.random_data_set import random_data_set
 from benevolent.orchestrator.plan.network_cost import network_cost
-from benevolent.trainables import data
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.data import READERS, SYNTHETIC
-from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader
-from benevolent.trainables.rng import generator
+from benevolent.trainables.data import SYNTHETIC
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.store.statuses import Role
@@ -32,6 +28,10 @@ from benevolent.trainables.training.starting import start_training
 MAX_FLOPS = 1e9
 #: Parameters of a rehearsed stack, at most.
 MAX_VALUES = 2**24
+#: Parameters that are enough: a larger stack takes no less time for each run.
+ENOUGH_VALUES = 2**20
+#: Runs of a rehearsed stack even if that is more than enough: a single network may be trained another way.
+FEWEST_RUNS = 4
 #: Examples that least squares are solved on, or forests are grown on, at most.
 MAX_SOLVED_EXAMPLES = 1000
 #: Forward passes that an epoch costs: a step costs three, and the training loss is evaluated once.
@@ -77,12 +77,12 @@ def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
     sizes = _split_sizes(config, share)
     early_stop = record.early_stop and bool(config.data.validation_size)
     with contextlib.ExitStack() as stack:
-        name = stack.enter_context(_random_data_set(config, sum(sizes.values())))
+        name = stack.enter_context(random_data_set(config, sum(sizes.values())))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="benevolent-"))
         stack.enter_context(_one_thread())
         values = _rehearsed_fields(config, name, sizes)
         configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack_size))
-        rehearsed_record = RecordConfig(epochs=[0, 2], early_stop=early_stop)
+        rehearsed_record = RecordConfig(epochs=[2], early_stop=early_stop)
         Manifest.of("r", configs, (Role.RUN,) * stack_size, (), rehearsed_record).write(Folder(scratch))
         seconds = [each / stack_size for each in _seconds_of_epochs(Folder(scratch), "r")]
     if config.solved:
@@ -90,14 +90,18 @@ def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
     if len(seconds) < 3:  # it ended at its start, with a loss that is not finite
         return RunTime(min(seconds) / share, 0.0)
     plain_epoch = min(seconds[2:]) / share
-    recorded_epoch = seconds[1] / share
-    return RunTime(plain_epoch, max(0.0, recorded_epoch - plain_epoch))
+    recording = max(0.0, seconds[1] - min(seconds[2:]))
+    held_out_passes = sum(_held_out_sizes(config)) / config.data.seen_size / PASSES_PER_EPOCH
+    left_out = (1 - share) * held_out_passes * plain_epoch  # the rest of a record does not depend on the examples
+    return RunTime(plain_epoch, recording + left_out)
 
 
 def _stack_size(config: RunConfig, runs: int) -> int:
     if config.subspace.dimension:
         return 1  # a projection matrix for each seed may fill the memory
-    return max(1, min(runs, int(MAX_VALUES / max(1, network_cost(config).parameters))))
+    parameters = max(1, network_cost(config).parameters)
+    enough = max(FEWEST_RUNS, int(ENOUGH_VALUES / parameters))
+    return max(1, min(runs, enough, int(MAX_VALUES / parameters)))
 
 
 def _share_of_examples(config: RunConfig, stack_size: int) -> float:
@@ -110,14 +114,16 @@ def _share_of_examples(config: RunConfig, stack_size: int) -> float:
     return min(1.0, examples / config.data.seen_size)
 
 
+def _held_out_sizes(config: RunConfig) -> list[int]:
+    return [config.data.validation_size, config.data.test_size]
+
+
 def _split_sizes(config: RunConfig, share: float) -> dict[str, int]:
     """Return the rehearsed examples of each split that is not empty, as fields of `data`."""
     sizes = {}
-    for split in SPLITS:
-        field = f"{split}_size"
-        size = config.data.seen_size if split == "train" else getattr(config.data, field)
+    for split, size in zip(SPLITS, [config.data.seen_size, *_held_out_sizes(config)], strict=True):
         if size:
-            sizes[field] = max(2, round(share * size))
+            sizes[f"{split}_size"] = max(2, round(share * size))
     if share < 1:  # whole batches: a last batch of one example would be too few for BatchNorm
         sizes["train_size"] -= sizes["train_size"] % _batch_size(config, sizes["train_size"])
     return sizes
@@ -159,32 +165,6 @@ def _seconds_of_epochs(results: Folder, cohort_id: str) -> list[float]:
         if done:
             break
     return seconds
-
-
-@contextlib.contextmanager
-def _random_data_set(config: RunConfig, examples: int) -> Iterator[str]:
-    """Make a data set of random inputs, shaped like that of a run; a synthetic task needs none.
-
-    Yields:
-        the name of the data set.
-    """
-    if config.data.name in SYNTHETIC:
-        yield config.data.name
-        return
-    shape = READERS[config.data.name].shape
-    classes = data.describe(config.data).classes
-    per_class = -(-examples // classes)
-    labels = np.arange(classes * per_class) % classes
-
-    def read(root: Path) -> RawDataset:
-        rng = generator(0, "rehearsal")
-        inputs = rng.integers(0, 256, (len(labels), *shape), dtype=np.uint8)
-        return RawDataset(RawSplit(inputs, labels))
-
-    name = f"rehearsal of {config.data.name}, {classes} x {per_class}"
-    reader = Reader(read, shape, (per_class,) * classes, (), "random numbers")
-    with data.temporary_data_set(name, reader):
-        yield name
 
 
 @contextlib.contextmanager
