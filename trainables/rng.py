@@ -18,7 +18,7 @@ import numpy as np
 
 from benevolent.trainables import random_numbers
 from benevolent.trainables.lazy_torch import Tensor, torch
-from benevolent.trainables.stream_words import CpuStreams, DeviceStreams, key_of, whole_blocks
+from benevolent.trainables.stream_words import CpuStreams, DeviceStreams, key_of, philox, whole_blocks
 
 Array = np.ndarray[Any, Any]
 Shape = int | tuple[int, ...]
@@ -34,7 +34,7 @@ def generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
     >>> generator(0, "resamples", 3).permutation(4).tolist() == generator(0, "resamples", 3).permutation(4).tolist()
     True
     """
-    return np.random.Generator(np.random.Philox(key=key_of(seed, stream, step)))
+    return np.random.Generator(philox(key_of(seed, stream, step)))
 
 
 class RandomStream:
@@ -50,7 +50,7 @@ class RandomStream:
     """
 
     def __init__(self, seed: int, stream: str, step: int = 0) -> None:
-        self._philox = np.random.Philox(key=key_of(seed, stream, step))
+        self._philox = philox(key_of(seed, stream, step))
 
     def words(self, count: int) -> Array:
         """Return the next words, `(count,)` in uint64."""

@@ -1,5 +1,6 @@
 """One architecture as a function of a stack of parameters."""
 
+import functools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -109,7 +110,7 @@ class Network:
             return ("loop",)
         return ("vmap", "loop")
 
-    @property
+    @functools.cached_property
     def first_bias(self) -> str | None:
         """The name of the first layer's bias, which the Benevolent Training Hypothesis is about, if it is trained."""
         layer = first_layer(self.module)
@@ -118,7 +119,7 @@ class Network:
         name = f"{layer}.bias" if layer else "bias"
         return name if name in self.shapes else None
 
-    @property
+    @functools.cached_property
     def first_bias_columns(self) -> slice:
         """The place of the first layer's bias in a row of parameters; an empty slice without one."""
         return self.parameters.columns(self.first_bias) if self.first_bias else slice(0, 0)

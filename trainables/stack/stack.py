@@ -114,7 +114,9 @@ class Stack:
         return Stack(self.network, configs, self.state.pick(index), self.projections)
 
     def slices(self, size: int) -> "list[Stack]":
-        """Return the stack cut into stacks of at most `size` runs, which share its memory."""
+        """Return the stack cut into stacks of at most `size` runs, which share its memory: itself if it fits."""
+        if len(self) <= size:
+            return [self]
         parts = []
         for start in range(0, len(self), size):
             stop = start + size

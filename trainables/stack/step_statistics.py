@@ -121,10 +121,9 @@ class StepStatistics:
         if not self.update_is_gradient:
             torch.linalg.vector_norm(update, dim=1, out=update_norm)
         if self.bias_slots:
-            bias, bias_gradient, bias_update = self.bias_slots[self.step % len(self.bias_slots)]
-            bias.copy_(self.bias_now)
-            bias_gradient.copy_(self.bias_gradient_now)
-            bias_update.copy_(update[:, self.columns])
+            slots = self.bias_slots[self.step % len(self.bias_slots)]
+            bias_update = self.bias_gradient_now if self.update_is_gradient else update[:, self.columns]
+            torch._foreach_copy_(slots, (self.bias_now, self.bias_gradient_now, bias_update))
         if out[0].shape[1] != self.examples:  # a shorter batch, the last of an epoch
             self._reduce_losses()
             self._store_losses(1, out[0].unsqueeze(0), out[1].unsqueeze(0))
@@ -177,6 +176,8 @@ class StepStatistics:
     @classmethod
     def join(cls, parts: "list[StepStatistics]") -> "StepStatistics":
         """Return the statistics of a stack from those of its slices, all closed."""
+        if len(parts) == 1:
+            return parts[0]
         whole = object.__new__(cls)
         for name in ("step", "count"):
             setattr(whole, name, getattr(parts[0], name))

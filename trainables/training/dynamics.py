@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from benevolent.trainables.stack.step_statistics import StepStatistics, over_steps
+from benevolent.trainables.stack.step_statistics import PER_STEP, StepStatistics, over_steps
 from benevolent.trainables.training.dynamics_names import AT_THE_END, DYNAMICS, LOW_LOSS, WINDOW_EPOCHS
 from benevolent.trainables.training.reduced_steps import ReducedSteps
 
@@ -14,6 +14,8 @@ SUMS = ("path", "path_before", "bias_path", "increments", "loss_area", "gradient
 WINDOW = ("count", "sum", "square", "max", "steps", "bias", "deviation", "products", "squares")
 #: For each epoch of the window: count of steps, sum and sum of squares of the losses, sums of noise and signal.
 LATE = ("steps", "loss", "square", "noise", "signal")
+#: Statistics of steps whose type is that of the parameters; products of the bias's updates are in float64.
+NORMS = tuple(name for name in PER_STEP if name != "bias_product")
 #: Steps whose mean loss derivative is below this have no normalized bias increment: it would be rounding noise.
 DERIVATIVE_FLOOR = 1e-5
 
@@ -70,52 +72,52 @@ class Dynamics:
         slot = epoch % WINDOW_EPOCHS
         made = len(statistics.loss)
         steps = steps or made
-        losses = over_steps(statistics.loss)
-        loss = losses.sum(1)
-        state["path"] += over_steps(statistics.update).sum(1)
-        state["loss_area"] += loss / steps
-        gradients = over_steps(statistics.gradient).sum(1) + (state["gradient"] * before if before else 0)
+        rows = _rows_over_steps(statistics)
+        sums = dict(zip(NORMS, rows.sum(2).unbind(), strict=True))
+        by_step = dict(zip(NORMS, rows.unbind(), strict=True))
+        state["path"] += sums["update"]
+        state["loss_area"] += sums["loss"] / steps
+        gradients = sums["gradient"] + (state["gradient"] * before if before else 0)
         state["gradient"] = gradients / (before + made)
-        if not before:
-            self._empty_slot(slot)
-        late = {name: state[f"late_{name}"][:, slot] for name in LATE}  # views
+        late = {name: state[f"late_{name}"].select(1, slot) for name in LATE}  # views
+        window = {name: state[f"window_{name}"].select(1, slot) for name in WINDOW}
+        if not before:  # a new epoch in the window
+            torch._foreach_zero_([*late.values(), *window.values()])
         late["steps"] += made
-        late["loss"] += loss
-        late["square"] += losses.square().sum(1)
-        late["noise"] += over_steps(statistics.noise).sum(1)
-        late["signal"] += over_steps(statistics.signal).sum(1)
+        late["loss"] += sums["loss"]
+        late["square"] += by_step["loss"].square().sum(1)
+        late["noise"] += sums["noise"]
+        late["signal"] += sums["signal"]
         if before + made == steps:
             low = late["loss"] / late["steps"] <= LOW_LOSS
             state["to_low_loss"].masked_fill_(low & (state["to_low_loss"] == 0), epoch + 1)
         if self.bias_size:
-            self._add_bias(slot, statistics)
+            state["bias_path"] += sums["bias_update"]
+            self._add_bias(window, by_step, statistics)
 
-    def _empty_slot(self, slot: int) -> None:
-        """Make room for a new epoch in the window."""
-        for name in LATE:
-            self.state[f"late_{name}"][:, slot] = 0
-        if self.bias_size:
-            for name in WINDOW:
-                self.state[f"window_{name}"][:, slot] = 0
+    def _add_bias(
+        self, window: dict[str, Tensor], by_step: dict[str, Tensor], statistics: StepStatistics | ReducedSteps
+    ) -> None:
+        """Add what happened to the first layer's bias.
 
-    def _add_bias(self, slot: int, statistics: StepStatistics | ReducedSteps) -> None:
-        """Add what happened to the first layer's bias."""
+        Args:
+            window: the epoch's place in each tensor of the window.
+            by_step: numbers of each step `(K, steps)`, in float64.
+            statistics: of the steps.
+        """
         state = self.state
-        updates = over_steps(statistics.bias_update)
-        state["bias_path"] += updates.sum(1)
-        derivative = over_steps(statistics.derivative)
+        derivative = by_step["derivative"]
         valid = derivative >= DERIVATIVE_FLOOR
-        increments = torch.where(valid, over_steps(statistics.bias_gradient) / derivative, 0.0)
+        increments = torch.where(valid, by_step["bias_gradient"] / derivative, 0.0)
         increment = increments.sum(1)
         state["increments"] += increment
-        window = {name: state[f"window_{name}"][:, slot] for name in WINDOW}  # views
         window["count"] += valid.sum(1)
         window["sum"] += increment
         window["square"] += increments.square().sum(1)
         window["max"].copy_(torch.maximum(window["max"], increments.max(1).values))
         between_calls = (state["bias_last"] * statistics.bias_first).sum(1)
         window["products"] += over_steps(statistics.bias_product).sum(1) + between_calls
-        window["squares"] += updates.square().sum(1)
+        window["squares"] += by_step["bias_update"].square().sum(1)
         state["bias_last"].copy_(statistics.bias_last)
         # Chan, Golub and LeVeque 1983, as in `StepStatistics`.
         old = window["steps"].clone()
@@ -198,6 +200,12 @@ class Dynamics:
         center = (steps.unsqueeze(-1) * means).sum(1, keepdim=True) / steps.sum(1).view(-1, 1, 1)
         between = (steps * (means - center).square().sum(-1)).sum(1)
         return (self.state["window_deviation"].sum(1) + between) / steps.sum(1)
+
+
+def _rows_over_steps(statistics: StepStatistics | ReducedSteps) -> Tensor:
+    """Return the `NORMS` of steps as rows `(norms, K, steps)`, as `over_steps` returns one of them."""
+    norms = torch.stack([getattr(statistics, name) for name in NORMS])
+    return norms.double().transpose(1, 2).contiguous()
 
 
 def _distances(parameters: Tensor, initial: Tensor, start: Tensor) -> dict[str, Tensor]:

@@ -61,10 +61,14 @@ class Segment:
         self.programs = programs
         self.parts = []
         starts = range(0, len(stack), choice.size)
+        between = batches.between(first, last)
         for start, part in zip(starts, stack.slices(choice.size), strict=True):
-            rows = slice(start, start + len(part))
-            own_batches = batches.pick(rows).between(first, last)
-            own_generator = generator.pick(range(rows.start, rows.stop))
+            own_batches = between
+            own_generator = generator
+            if len(part) < len(stack):
+                rows = slice(start, start + len(part))
+                own_batches = between.pick(rows)
+                own_generator = generator.pick(range(rows.start, rows.stop))
             statistics = part.statistics(own_batches.sizes)
             self.parts.append(_StackOfSegment(part, own_batches, own_generator, statistics))
 
