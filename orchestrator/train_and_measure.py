@@ -94,9 +94,10 @@ def train_and_measure(
         pool = MeasurePool(place_work(resources, address, bool(todo)), trust, references)
         for job in jobs:
             pool.submit(existing, job)
-        measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address)
+        removal = None
         if not record.keep_parameters:
-            measuring.removal = ParameterRemoval(results, unfinished, done, pool.has_measured)
+            removal = ParameterRemoval(results, unfinished, done, pool.has_measured)
+        measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address, removal)
         failed: Mapping[str, str] = {}
         if todo:
             finished = set(cohort_ids(results)) - {cohort.cohort_id for cohort in todo}
@@ -133,6 +134,7 @@ class _MeasuringWhileTraining:
         checkpoints: bool,
         resources: ResourcesConfig,
         address: str | None,
+        removal: ParameterRemoval | None,
     ) -> None:
         self.existing = existing
         self.resources = resources
@@ -143,7 +145,7 @@ class _MeasuringWhileTraining:
         self.display = display
         self.measures = measures
         self.checkpoints = checkpoints
-        self.removal: ParameterRemoval | None = None
+        self.removal = removal
 
     def on_progress(self, cohort_id: str, progress: dict[str, Any]) -> None:
         """Show the progress of a cohort, and submit the files that it has written."""
