@@ -1,9 +1,12 @@
 """Tables of the cohorts in some results folders, with each run read from one cohort only."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,8 +19,28 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, cohort_of_run
 from benevolent.trainables.store.statuses import Status
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: Columns of a run that has not ended.
 UNFINISHED_COLUMNS = ("run_id", "cohort_id", "role", "status")
+
+
+def results_folders(where: str | Path | Folder | Sequence[str | Path | Folder]) -> list[Folder]:
+    """Return one or several results folders, opened.
+
+    Raises:
+        BadInput: none is named, or one holds no results.
+    """
+    places = [where] if isinstance(where, str | Path | Folder) else list(where)
+    if not places:
+        raise BadInput("where: names no folder; expected one or several")
+    folders = [place if isinstance(place, Folder) else Folder(place) for place in places]
+    for folder in folders:
+        folder.check_exists()
+        if not folder.exists(paths.COHORTS):
+            raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
+    return folders
 
 
 class Cohorts:
@@ -59,6 +82,16 @@ class Cohorts:
         ended = self._read_once(self._parts_of_runs)
         runs = united([*ended, unfinished], ())
         return runs.drop_duplicates("run_id").sort_values("run_id", ignore_index=True)
+
+    def statuses(self) -> dict[str, str]:
+        """Return the status of every run by its id, as the column of `runs`; no table of pandas is made."""
+        statuses: dict[str, str] = {}
+        for part in self._read_once(self._parts_of_runs):
+            for run_id, status in zip(part["run_id"].to_pylist(), part["status"].to_pylist(), strict=True):
+                statuses.setdefault(run_id, status)
+        for run in self._unfinished():
+            statuses.setdefault(run["run_id"], run["status"])
+        return statuses
 
     def table(self, name: paths.TableName, columns: Iterable[str]) -> pd.DataFrame:
         """Return the table `dynamics` or `outcomes`; an empty one has these columns."""

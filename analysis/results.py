@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benevolent.analysis.cohort_parts import Cohorts
+from benevolent.analysis.cohort_parts import Cohorts, results_folders
 from benevolent.analysis.planned_runs import planned_runs, wanted_runs, watched_roles
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
@@ -18,7 +18,6 @@ from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig, RunSections
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.lazy_torch import nn, torch
-from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.parameters import read_parameters
@@ -52,15 +51,7 @@ def load_results(
     Raises:
         BadInput: a folder holds no results, or a file is damaged.
     """
-    places = [where] if isinstance(where, str | Path | Folder) else list(where)
-    if not places:
-        raise BadInput("where: names no folder; expected one or several")
-    folders = [place if isinstance(place, Folder) else Folder(place) for place in places]
-    for folder in folders:
-        folder.check_exists()
-        if not folder.exists(paths.COHORTS):
-            raise BadInput(f"{folder.uri}: holds no results (no folder 'cohorts' in it)")
-    return Results(folders, trust, measures, last_plan_only)
+    return Results(results_folders(where), trust, measures, last_plan_only)
 
 
 class Results:

@@ -1,9 +1,14 @@
 """Tables that were written apart, united by column name."""
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def united(tables: Sequence[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
@@ -18,6 +23,8 @@ def united(tables: Sequence[pa.Table], columns: Iterable[str]) -> pd.DataFrame:
     {'run_id': ['a', 'b'], 'depth': [2.0, nan], 'width': [nan, 8.0]}
     """
     if not tables:
+        import pandas as pd  # a third of a second that `bth status` need not wait for
+
         return pd.DataFrame({name: pd.Series(dtype=float if name == "value" else object) for name in columns})
     try:
         return _frame(tables)

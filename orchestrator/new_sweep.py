@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.spec.load_spec import bundled_sweeps, bundled_text
+from benevolent.orchestrator.spec.bundled_sweeps import bundled_sweeps, bundled_text
 from benevolent.orchestrator.study_scales import STUDY_PREFIX
 from benevolent.trainables.errors import BadInput, did_you_mean
 

@@ -4,7 +4,8 @@ import jsonschema
 import pytest
 
 from benevolent.orchestrator.cli.json_schema import sweep_schema
-from benevolent.orchestrator.spec.load_spec import bundled_sweeps, load_spec
+from benevolent.orchestrator.spec.bundled_sweeps import bundled_sweeps
+from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.study import studies
 
 

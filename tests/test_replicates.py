@@ -15,7 +15,7 @@ from benevolent.orchestrator.plan.cohorts import ExistingRuns
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.trainables.config.identity import replicate_seeds
+from benevolent.trainables.config.identity_arrays import replicate_seeds
 from benevolent.trainables.config.run import RunConfig
 
 #: The network that others start or learn from.

@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from benevolent.analysis import judge, load_results
+from benevolent.analysis.cohort_parts import Cohorts
 from benevolent.analysis.formatting import duration
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.report import digests
+from benevolent.analysis.run_counts import count_runs
 from benevolent.analysis.united_tables import united
 from benevolent.orchestrator import reporting
 from benevolent.orchestrator.cli import main, results_commands
@@ -170,6 +172,17 @@ def test_runs_that_the_last_plan_no_longer_wants_can_be_left_out_of_every_table(
         shown = whole[whole["run_id"].isin(wanted)].reset_index(drop=True)
         assert len(shown) < len(whole)
         pd.testing.assert_frame_equal(getattr(last, name), shown)
+
+
+def test_status_counts_the_runs_by_the_role_of_the_last_plan(tmp_path):
+    results = Folder(tmp_path)
+    step(results, small_sweep(grid={"optimizer.lr": [0.1, 0.2]}))
+    prepare_anew(results, small_sweep(grid={"optimizer.lr": [0.2, 0.3]}, seeds=3))
+    runs = load_results(results).runs  # with the role of the plan that made a run, whether it is still wanted or not
+    wanted = runs["run_id"].isin(load_results(results).planned["run_id"])
+    counts = runs.assign(role=runs["role"].where(wanted, "no longer planned")).groupby(["role", "status"]).size()
+    assert count_runs(Cohorts([results])) == counts.to_dict()
+    assert counts.to_dict() == {("no longer planned", "limit"): 2, ("run", "limit"): 2, ("run", "to do"): 4}
 
 
 def test_requesting_fewer_records_trains_nothing(tmp_path):

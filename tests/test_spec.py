@@ -7,7 +7,8 @@ import pytest
 
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.spec.load_spec import bundled_sweeps, load_spec
+from benevolent.orchestrator.spec.bundled_sweeps import bundled_sweeps
+from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig

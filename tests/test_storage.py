@@ -47,6 +47,19 @@ def test_what_is_written_is_read_back(folder):
     assert folder.read_json("a.json") == {"x": [1, None]}
 
 
+@pytest.mark.parametrize("columns", [["y"], ["x", "y"]])
+def test_a_table_without_the_columns_that_are_read_is_refused(tmp_path, columns):
+    Folder(tmp_path).write_table("a.parquet", pa.table({"x": [1]}))
+    with pytest.raises(BadInput, match='damaged or not a file of this project .*"y" does not exist'):
+        Folder(tmp_path).read_table("a.parquet", columns)
+
+
+def test_a_table_with_a_column_twice_is_refused(tmp_path):
+    pq.write_table(pa.table([[1], [2]], ["x", "x"]), tmp_path / "a.parquet")
+    with pytest.raises(BadInput, match='damaged or not a file of this project .*"x" exists 2 times'):
+        Folder(tmp_path).read_table("a.parquet")
+
+
 def test_folders_below_delete_and_absence(folder):
     (folder / "cohorts" / "c").write_json("manifest.json", {})
     assert folder.exists("cohorts/c/manifest.json") and cohort_ids(folder) == ["c"]

@@ -45,7 +45,7 @@ def rows_with(rows: Sequence[Row], word: str, by_name: bool = False) -> list[Row
 
 
 def _sweeps() -> list[Row]:
-    from benevolent.orchestrator.spec.load_spec import bundled_sweeps
+    from benevolent.orchestrator.spec.bundled_sweeps import bundled_sweeps
 
     return [(name, description) for name, description in bundled_sweeps().items()]
 

@@ -12,14 +12,8 @@ from benevolent.orchestrator.cli.console import ROWS, console, print_description
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from benevolent.analysis.judging.verdicts import Verdicts
-    from benevolent.analysis.results import Results
     from benevolent.trainables.store.folder import Folder
-
-#: Role of runs that an earlier plan asked for, and the last one does not.
-NOT_PLANNED = "no longer planned"
 
 
 def status(where: ResultsFolder) -> None:
@@ -31,24 +25,26 @@ def status(where: ResultsFolder) -> None:
     """
     from rich.filesize import decimal
 
+    from benevolent.analysis.cohort_parts import Cohorts, results_folders
     from benevolent.analysis.formatting import quantity
-    from benevolent.analysis.results import load_results
+    from benevolent.analysis.run_counts import count_runs
     from benevolent.trainables.store.integrity import check_files
 
-    results = load_results(where)
-    for folder in results.folders:
+    folders = results_folders(where)
+    for folder in folders:
         check_files(folder)
+    cohorts = Cohorts(folders)
     table = Table("role", "status", box=None)
     table.add_column("runs", justify="right")
-    for role, state, count in _count_runs(results):
+    for (role, state), count in sorted(count_runs(cohorts).items()):
         table.add_row(role, state, f"{count:,}")
     console.print(table)
-    for folder in results.folders:
+    for folder in folders:
         used = folder.used_bytes()
         line = f"{decimal(used.total())} used in {folder.uri}, {decimal(used['.safetensors'])} of it by parameters"
         console.print(line, soft_wrap=True, markup=False, highlight=False)
         _print_holder(folder)
-    for manifest, reason in results.cohorts.failures():
+    for manifest, reason in cohorts.failures():
         runs = quantity(len(manifest.runs), "run")
         console.print(f"cohort {manifest.cohort_id} ({runs}): {escape(reason)}", soft_wrap=True)
 
@@ -63,19 +59,6 @@ def _print_holder(folder: "Folder") -> None:
     state = "has ended, by a kill or a crash" if at_work.has_ended else "is at work in it"
     line = f"{at_work} {state}; last sign of life {duration(at_work.silent_for)} ago"
     console.print(line, soft_wrap=True, markup=False)
-
-
-def _count_runs(results: "Results") -> "Iterator[tuple[str, str, int]]":
-    """Yield role, status and number of runs; the role is that of the last plan, which may not want a run any more."""
-    runs = results.cohorts.runs()  # without the outcomes, which `results.runs` reads too
-    if runs.empty:
-        return
-    planned = results.planned
-    roles = dict(zip(planned["run_id"], planned["role"], strict=True)) if len(planned) else {}
-    now = runs.assign(role=runs["run_id"].map(roles).fillna(NOT_PLANNED))
-    counts = now.groupby(["role", "status"], sort=True).size()
-    for (role, state), count in counts.items():
-        yield str(role), str(state), int(count)
 
 
 def measure(

@@ -18,7 +18,8 @@ from benevolent.orchestrator.plan.section_table import Codes, SectionTable
 from benevolent.orchestrator.spec.axes import Axes, section_of
 from benevolent.orchestrator.spec.effects import why_equal
 from benevolent.orchestrator.spec.replicates import Replicates
-from benevolent.trainables.config.identity import configuration_id, family_revision, replicate_seeds, run_id
+from benevolent.trainables.config.identity import configuration_id, family_revision, run_id
+from benevolent.trainables.config.identity_arrays import replicate_seeds
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.errors import BadInput
 

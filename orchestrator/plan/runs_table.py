@@ -9,7 +9,7 @@ from pandas.api.extensions import ExtensionArray
 from benevolent.orchestrator.plan.cohorts import RunArrays
 from benevolent.orchestrator.plan.configurations import Configurations, grouped
 from benevolent.orchestrator.plan.section_table import Codes, Column, encode
-from benevolent.trainables.config.identity import id_texts
+from benevolent.trainables.config.identity_arrays import id_texts
 from benevolent.trainables.config.run import SECTIONS, RunConfig
 from benevolent.trainables.store.statuses import Role
 

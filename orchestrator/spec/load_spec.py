@@ -1,12 +1,12 @@
 """Sweeps from YAML files, or by name from those that come with the package, with values replaced by `--set`."""
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.axes import FIELDS
+from benevolent.orchestrator.spec.bundled_sweeps import bundled_files
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.common_names import meant_field
 from benevolent.trainables.config.run import SECTIONS
@@ -40,20 +40,6 @@ def load_spec(source: str, overrides: Sequence[str] = ()) -> SweepSpec:
     for override in overrides:
         _check_effective(spec, source, override)
     return spec
-
-
-def bundled_sweeps() -> dict[str, str]:
-    """Return the sweeps that come with the package: their names, and what each is about."""
-    descriptions = {}
-    for name, file in sorted(_bundled_files().items()):
-        values = yaml_text.loads(file.read_text(encoding="utf-8"))
-        descriptions[name] = values["description"].strip()
-    return descriptions
-
-
-def bundled_text(name: str) -> str:
-    """Return the YAML text of a sweep that comes with the package."""
-    return str(_bundled_files()[name].read_text(encoding="utf-8"))
 
 
 def override_key(word: str) -> str | None:
@@ -91,15 +77,9 @@ def put(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     values[path[-1]] = value
 
 
-def _bundled_files() -> dict[str, Any]:
-    folder = resources.files("benevolent.orchestrator") / "sweeps"
-    files = [file for file in folder.iterdir() if file.name.endswith(".yaml")]
-    return {file.name.removesuffix(".yaml"): file for file in files}
-
-
 def _read(source: str) -> str:
     path = Path(source)
-    bundled = _bundled_files()
+    bundled = bundled_files()
     if path.is_dir() and source not in bundled:
         file = path / paths.SPEC
         hint = f"; to go on with the sweep in it: bth run {file} --out {source}" if file.is_file() else ""

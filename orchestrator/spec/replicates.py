@@ -14,7 +14,8 @@ class SeedsConfig(Section):
     """Replicates `first` to `first + count - 1` of every configuration.
 
     They are independent: a seed depends on the replicate's number and on the lineage, which is the network before
-    pruning and before what its `init.source` or `labels.source` changes (`trainables.config.identity.replicate_seeds`).
+    pruning and before what its `init.source` or `labels.source` changes (see `replicate_seeds` in
+    `trainables.config.identity_arrays`).
     With `shared` the numbers are the seeds of every configuration (common random numbers): what differs between two
     runs of one seed is then due to their configurations, but the runs of all configurations share their random numbers,
     and count as `count` independent runs only.

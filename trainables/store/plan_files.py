@@ -4,12 +4,18 @@ Every pair of files is the whole plan as it was asked for at that time. The last
 which role; the earlier ones still describe runs that were trained and are no longer wanted.
 """
 
-import pandas as pd
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.table_schemas import planned_cohorts, planned_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def plan_numbers(results: Folder) -> list[int]:

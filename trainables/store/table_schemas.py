@@ -1,11 +1,12 @@
 """Columns and types of the tables in a results folder, so that any of their files can be read together."""
 
+from __future__ import annotations
+
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -13,6 +14,9 @@ from pydantic.fields import FieldInfo
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.store.paths import TableName
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _POSITION = [("phase", pa.string()), ("step", pa.int64())]
 
