@@ -4,11 +4,14 @@ import pytest
 import torch
 from awkward_networks import LABELS, Of, built, linear
 from fuzz_cases import findings
+from torch import nn
 
 from benevolent.analysis import measure_network
 from benevolent.analysis.measures import derivative_trial, derivatives
-from benevolent.analysis.measures.derivatives import try_derivatives
+from benevolent.analysis.measures.derivatives import Derivatives, try_derivatives
 from benevolent.analysis.measures.difference_quotient import agreement
+from benevolent.trainables.stack.module_calls import call_with
+from benevolent.trainables.stack.module_structure import first_layer
 
 NEEDS = "not applicable: needs derivatives of the outputs by the "
 ONE = torch.ones(1, dtype=torch.float64)
@@ -91,3 +94,57 @@ def test_a_network_with_a_kink_at_every_trial_is_refused():
 
     (status,) = statuses(Of(saw, a=linear(6, 4), c=linear(4, 3)), "lipschitz_max")
     assert status.startswith(NEEDS)
+
+
+def hooked():
+    """A backward hook that doubles gradients."""
+    module = nn.Sequential(linear(6, 4), nn.ReLU(), linear(4, 3))
+    module[1].register_full_backward_hook(lambda layer, gradients, _: (2 * gradients[0],))
+    return module
+
+
+IMAGES = (1, 6, 6)
+SEQUENCES = {
+    "dense": (lambda: nn.Sequential(linear(6, 8), nn.ReLU(), linear(8, 3)), (6,)),
+    "one layer": (lambda: linear(6, 3), (6,)),
+    "smooth": (lambda: nn.Sequential(nn.Flatten(), linear(6, 8), nn.Tanh(), linear(8, 4), nn.GELU()), (2, 3)),
+    "images": (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.LeakyReLU(), nn.MaxPool2d(2), nn.Flatten()), IMAGES),
+    "means": (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten()), IMAGES),
+    "words": (lambda: nn.Sequential(linear(6, 4), nn.ReLU(), nn.Flatten(), linear(8, 3)), (2, 6)),
+    "ReLU first": (lambda: nn.Sequential(nn.ReLU(), linear(6, 4), nn.Tanh(), linear(4, 3)), (6,)),
+    "hooked": (hooked, (6,)),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_derivatives_that_are_known_are_those_that_a_trial_finds(name):
+    torch.manual_seed(0)
+    build, shape = SEQUENCES[name]
+    module = build()
+    examples = torch.randn(4, *shape)
+    parameters = {key: value.detach() for key, value in module.named_parameters()}
+    first = first_layer(module)
+    layer = module.get_submodule(first)
+    prefix = f"{first}." if first else ""
+    dense = (f"{prefix}bias", f"{prefix}weight") if isinstance(layer, nn.Linear) else None
+
+    def logits(own, inputs):
+        return call_with(module, own, inputs)
+
+    tried = try_derivatives(logits, parameters, examples, dense, 100)
+    assert try_derivatives(logits, parameters, examples, dense, 100, module) == tried
+    assert bool(tried.no_gradients) == (name == "hooked")
+    assert tried.first_carries_inputs == (name not in {"words", "ReLU first", "hooked"})
+
+
+def test_known_derivatives_are_not_tried():
+    calls = []
+
+    def logits(own, inputs):
+        calls.append(inputs)
+        return call_with(module, own, inputs)
+
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    parameters = {key: value.detach() for key, value in module.named_parameters()}
+    assert try_derivatives(logits, parameters, torch.ones(1, 2), ("0.bias", "0.weight"), 5, module) == Derivatives()
+    assert not calls

@@ -49,7 +49,7 @@ def philox(key: Array, blocks: int = 0) -> np.random.Philox:
     >>> bool((philox(key, 3).random_raw(8) == np.random.Philox(key=key, counter=3).random_raw(8)).all())
     True
     """
-    return np.random.Philox(_KeySeed(key), counter=blocks)
+    return np.random.Philox(_KeySeed(key), counter=blocks)  # type: ignore[arg-type]  # numpy names no base class
 
 
 class CpuStreams:

@@ -1,7 +1,8 @@
 """Plain copies of modules: their parameters are the weights that act, whatever computes these weights."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,10 +90,20 @@ def without_hooks(module: nn.Module) -> nn.Module:
     >>> _ = without_hooks(layer)(torch.ones(1, 2))
     """
     bare = copy.deepcopy(module)
-    for part in bare.modules():
-        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
-            hooks.clear()
+    for hooks in _hooks(bare):
+        hooks.clear()
     return bare
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Return True if a module or a part of it has hooks of forward or backward passes."""
+    return any(_hooks(module))
+
+
+def _hooks(module: nn.Module) -> Iterator[dict[int, Callable[..., Any]]]:
+    """Yield the hooks of forward and backward passes of a module and its parts."""
+    for part in module.modules():
+        yield from (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from benevolent.analysis.measures.effective_weights import PRECISIONS, eval_copy, plain_copy, without_hooks
+from benevolent.analysis.measures.effective_weights import PRECISIONS, eval_copy, has_hooks, plain_copy, without_hooks
 from benevolent.analysis.measures.evaluate import measure_stack
 from benevolent.analysis.measures.given_data import (
     ArrayLike,
@@ -132,9 +132,11 @@ def measure_network(
             on_start=on_start,
             alone=True,
         )
-    for row in table.dropna(subset="traceback").itertuples():
-        logger.error("measure %s: %s", row.name, row.traceback)
-    return table.rename(columns={"name": "measure"}).set_index("measure")[["value", "status", "seconds"]]
+    for name, lines in zip(table["name"], table["traceback"], strict=True):
+        if isinstance(lines, str):
+            logger.error("measure %s: %s", name, lines)
+    columns = {name: table[name].array for name in ("value", "status", "seconds")}
+    return pd.DataFrame(columns, index=pd.Index(table["name"], name="measure"))
 
 
 def _checked_masks(network: Network, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -167,6 +169,8 @@ def _checked_copy(module: nn.Module, plain: nn.Module, inputs: Tensor) -> nn.Mod
         if again is None or not are_close(again, outputs, rounding):
             raise BadInput(f"{name}: {UNREPEATABLE}")
         raise BadInput(f"{name}: its copy with plain weights, in float32 or float64, has other outputs")
+    if not has_hooks(plain):
+        return plain
     bare = without_hooks(plain)
     without = _outputs(bare, inputs)
     if without is None or not torch.equal(without.nan_to_num(), copied.nan_to_num()):

@@ -87,7 +87,7 @@ class NetworkStack:
         derivatives = architecture.derivatives
         if needs_derivatives:
             derivatives = try_derivatives(
-                logits_with, _row(0, parameters), examples, architecture.first_layer, architecture.activations
+                logits_with, _row(0, parameters), examples, architecture.first_layer, architecture.activations, module
             )
         architecture = replace(
             architecture,
