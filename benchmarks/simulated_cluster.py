@@ -23,7 +23,7 @@ from benevolent.orchestrator.measuring import measure_pool
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import ray_tune
 from benevolent.orchestrator.training.placement import Placement
-from benevolent.orchestrator.training.ray_session import TUNE_SETTINGS, ray_cluster
+from benevolent.orchestrator.training.ray_session import SETTINGS, ray_cluster
 from benevolent.trainables.store.folder import Folder
 
 SECONDS_OF_A_MEASURE = 1.0
@@ -139,7 +139,7 @@ def main() -> None:
     workers = arguments.workers
     ray_tune.CohortTrainable = sleeping_trainable(arguments.seconds)  # type: ignore[misc, assignment]
     measure_pool.MeasureActor = SleepingMeasureActor  # type: ignore[misc, assignment]
-    for name, value in TUNE_SETTINGS.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     settings = {

@@ -17,10 +17,12 @@ from benevolent.orchestrator.training.stopping import keep_handlers
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
 
-#: Environment variables that Ray Tune reads, where the user has not set them: no output and result files of its own,
-#: and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker process,
-#: so that the second core idles while the first one imports.
-TUNE_SETTINGS = {
+#: Environment variables that Ray and Ray Tune read, where the user has not set them: no output and result files of
+#: their own, and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker
+#: process, so that the second core idles while the first one imports. Messages of Ray's processes, such as those about
+#: lost machines, of which the display tells, are skipped where they match the regular expression: all do.
+SETTINGS = {
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -104,7 +106,7 @@ def ray_starts_meanwhile() -> Iterator[None]:
 
 def _import_ray(address: str | None, until_left: ExitStack) -> ModuleType:
     """Import Ray with our settings: it reads some of the variables when it is imported."""
-    until_left.enter_context(_environment(TUNE_SETTINGS))
+    until_left.enter_context(_environment(SETTINGS))
     if address is None:
         until_left.enter_context(_environment(_local_settings()))
     until_left.enter_context(_quiet_tune())
@@ -115,14 +117,18 @@ def _import_ray(address: str | None, until_left: ExitStack) -> ModuleType:
 
 @functools.cache
 def _local_settings() -> Mapping[str, str]:
-    """Return the environment variables of a cluster on this machine: it refuses whoever lacks a token.
+    """Return the environment variables of a cluster on this machine alone: others neither reach it nor may use it.
 
-    Ray (2.60) listens on all interfaces, on a laptop too, and runs what it is sent. The token is of this process, and
-    in no file. Ray reads the mode when it is imported: if that was before, and without a token, there is none.
+    It listens on the loopback device only, as Ray (2.60) does where clusters of several machines are not enabled. That
+    is its default on Windows and macOS, hence the variable's name; on Linux it would listen on all interfaces, and look
+    for the one that leads to the internet, with a warning where none does. Other users of this machine lack the token,
+    which is of this process, and in no file. Ray reads these when it is imported: if that was before, and without a
+    token, there is none.
     """
+    variables = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     if "ray" in sys.modules:
-        return {"RAY_AUTH_MODE": "disabled"}
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        return variables | {"RAY_AUTH_MODE": "disabled"}
+    return variables | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 @contextmanager
@@ -136,27 +142,6 @@ def keep_ray_cluster() -> Iterator[None]:
             _keepers.pop()
 
 
-@contextmanager
-def _without_messages() -> Iterator[None]:
-    """Keep Ray from printing messages of its processes, such as those about lost machines, of which the display tells.
-
-    Ray (2.60) has no setting for this: a thread of the driver, which starts when it connects, prints them.
-    """
-    import ray
-
-    worker = ray._private.worker
-    listen = getattr(worker, "listen_error_messages", None)
-    if listen is None:
-        yield
-        return
-    worker.listen_error_messages = lambda worker, threads_stopped: None
-    try:
-        yield
-    finally:
-        worker.listen_error_messages = listen
-
-
-@_without_messages()
 def _start() -> None:
     import ray
 
@@ -194,7 +179,6 @@ def _folder_of_sessions() -> str | None:
     )
 
 
-@_without_messages()
 def _connect(address: str) -> None:
     import ray
 
