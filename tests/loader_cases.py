@@ -158,17 +158,34 @@ READINGS: list[Callable[[Genuine], Any]] = [
 ]
 
 
-def refused_in_one_line(load: Callable[[], Any]) -> bool:
-    """Return True if a file is refused; the line is one, and says something. Any other error is raised."""
+READ = "read"
+#: Kinds of refusals, and what their lines contain; the first one that fits counts.
+KINDS = {
+    "its checksum is wrong": "checksum is wrong",
+    "cut short": "cut short",
+    "not UTF-8": "codec can't decode",
+    "not YAML": "not YAML",
+    "not JSON": "(char ",
+    "not Parquet": "arquet",
+    "an unknown key": "unknown key",
+    "something is missing": "missing",
+    "a value that is not allowed": "expected",
+}
+OTHER = "other"
+
+
+def outcome(load: Callable[[], Any]) -> str:
+    """Return `READ`, or the kind of the refusal, whose line is one, and says something. Any other error is raised."""
     try:
         load()
     except BadInput as error:
-        assert str(error).strip() and "\n" not in str(error), str(error)
-        return True
-    return False
+        line = str(error)
+        assert line.strip() and "\n" not in line, line
+        return next((kind for kind, words in KINDS.items() if words in line), OTHER)
+    return READ
 
 
-def spec(draw: Callable, genuine: Genuine) -> bool:
+def spec(draw: Callable, genuine: Genuine) -> str:
     path = genuine.root.parent / "sweep-of-a-stranger.yaml"
     if draw(st.booleans()):
         data = changed_bytes(draw, yaml_text.dumps(SPEC).encode())
@@ -176,10 +193,10 @@ def spec(draw: Callable, genuine: Genuine) -> bool:
         text = yaml_text.dumps(changed_value(draw, changed_value(draw, SPEC)))
         data = text.encode(errors="surrogatepass")
     path.write_bytes(data)
-    return refused_in_one_line(lambda: load_spec(str(path)))
+    return outcome(lambda: load_spec(str(path)))
 
 
-def manifest(draw: Callable, genuine: Genuine) -> bool:
+def manifest(draw: Callable, genuine: Genuine) -> str:
     path = draw(st.sampled_from(genuine.named("manifest.json")))
 
     def load() -> None:
@@ -188,22 +205,22 @@ def manifest(draw: Callable, genuine: Genuine) -> bool:
             assert len(read.configs) == len(read.run_ids)
             assert not read.finished(genuine.folder) or read.runs
 
-    return with_replaced(draw, genuine, path, lambda: refused_in_one_line(load))
+    return with_replaced(draw, genuine, path, lambda: outcome(load))
 
 
-def plan(draw: Callable, genuine: Genuine) -> bool:
+def plan(draw: Callable, genuine: Genuine) -> str:
     path = draw(st.sampled_from(genuine.named("plan/")))
     results = load_results(str(genuine.root))
-    return with_replaced(draw, genuine, path, lambda: refused_in_one_line(lambda: results.planned))
+    return with_replaced(draw, genuine, path, lambda: outcome(lambda: results.planned))
 
 
-def results(draw: Callable, genuine: Genuine) -> bool:
+def results(draw: Callable, genuine: Genuine) -> str:
     path = draw(st.sampled_from(genuine.files))
     reading = draw(st.sampled_from(READINGS))
-    return with_replaced(draw, genuine, path, lambda: refused_in_one_line(lambda: reading(genuine)))
+    return with_replaced(draw, genuine, path, lambda: outcome(lambda: reading(genuine)))
 
 
-def table(draw: Callable, genuine: Genuine) -> bool:
+def table(draw: Callable, genuine: Genuine) -> str:
     """Anybody's table of models, as `bth judge` reads it."""
     original = pq.read_table(genuine.named("runs/")[0])
     ending = draw(st.sampled_from([".csv", ".parquet"]))
@@ -214,10 +231,10 @@ def table(draw: Callable, genuine: Genuine) -> bool:
     else:
         data = changed_bytes(draw, data)
     path.write_bytes(data)
-    return refused_in_one_line(lambda: read_table(path))
+    return outcome(lambda: read_table(path))
 
 
-def with_replaced(draw: Callable, genuine: Genuine, path: Path, load: Callable[[], bool]) -> bool:
+def with_replaced(draw: Callable, genuine: Genuine, path: Path, load: Callable[[], str]) -> str:
     """Load with other content in one file, and put the genuine content back."""
     path.write_bytes(changed_file(draw, path, genuine.contents[path]))
     try:

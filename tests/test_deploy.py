@@ -99,6 +99,15 @@ def test_every_package_that_the_project_names_has_one_version_in_the_image():
     assert re.search(r"^FROM python:3\.\d+\.\d+-", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
 
 
+def test_the_lines_of_the_readme_are_those_that_were_tried_on_one_machine():
+    section = (ROOT / "README.md").read_text().partition("## On a cluster\n")[2].partition("\n## ")[0]
+    lines = [" ".join(shlex.split(line)) for line in section.splitlines() if line.startswith("    ")]
+    printed = (DEPLOY / "trials/ray_up.txt").read_text()
+    commands = re.findall(r"^\$ (.*)$", printed, re.MULTILINE)
+    tried = [re.sub(r" --(log-style pretty|log-color false|yes)", "", command) for command in commands]
+    assert [command for command in tried if "RAY_AUTH_MODE=disabled" not in command] == lines
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_valid_bash(script):
     subprocess.run(["bash", "-n", script], check=True)

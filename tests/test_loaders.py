@@ -5,7 +5,7 @@ import collections
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from loader_cases import LOADERS, Genuine
+from loader_cases import LOADERS, READ, Genuine
 
 QUICK = 100
 
@@ -15,9 +15,9 @@ def genuine(tmp_path_factory) -> Genuine:
     return Genuine(tmp_path_factory.mktemp("stranger") / "results")
 
 
-def check(loader: str, genuine: Genuine, cases: int) -> collections.Counter:
-    """Try so many cases; return how many were refused (True) and read (False)."""
-    counts: collections.Counter = collections.Counter()
+def check(loader: str, genuine: Genuine, cases: int) -> collections.Counter[str]:
+    """Try so many cases; return how many had each outcome."""
+    counts: collections.Counter[str] = collections.Counter()
 
     @settings(
         max_examples=cases,
@@ -38,4 +38,4 @@ def check(loader: str, genuine: Genuine, cases: int) -> collections.Counter:
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_file_of_a_stranger_is_read_or_refused_in_one_line(loader, genuine):
     counts = check(loader, genuine, QUICK)
-    assert counts[True] and counts[False]
+    assert counts[READ] and counts.total() > counts[READ]
