@@ -83,6 +83,8 @@ def numbers_of(column: "pd.Series[Any]") -> ColumnNumbers:
         return ColumnNumbers(column.to_numpy(dtype=float, na_value=np.nan))
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         return _no_numbers(column, "dates or times")
+    if column.isna().all():
+        return ColumnNumbers(np.full(len(column), np.nan))
     return _read_objects(column.astype(object))
 
 

@@ -21,7 +21,7 @@ from benevolent.analysis.statistics.held_out_ridge import PENALTIES, HeldOutRidg
 from benevolent.analysis.statistics.lineages import ExchangeableReplicates, Lineages
 from benevolent.analysis.statistics.noise_ceiling import measurement_variance
 from benevolent.analysis.statistics.pair_counts import pair_counts
-from benevolent.analysis.statistics.resampled_kendall import ResampledKendall, kendall_interval
+from benevolent.analysis.statistics.resampled_kendall import ResampledKendall, kendall_interval, run_sums
 from benevolent.analysis.statistics.resampling import configuration_permutations, seed_rotations
 from benevolent.analysis.statistics.sequential_permutation import (
     Claim,
@@ -107,6 +107,18 @@ def test_pair_counts_do_not_depend_on_how_many_pairs_are_compared_at_once(monkey
     members = runs.configuration[:, None] == np.arange(5)
     for counts, pairs in zip(counted, (values[:, None] > values, values[:, None] < values), strict=True):
         assert (counts == members.T.astype(int) @ pairs @ members).all()
+
+
+@pytest.mark.parametrize("ties", [(), (0,), (1,), (0, 1)])
+def test_sums_over_the_pairs_of_each_run_are_those_of_all_pairs(ties):
+    rng = np.random.default_rng(5)
+    columns = list(rng.normal(size=(2, 200)))
+    for column in ties:
+        columns[column] = columns[column].round(1)
+    signs = [np.sign(values[:, None] - values) for values in columns]
+    concordance, untied_x, untied_y = run_sums(*columns)
+    assert (concordance == (signs[0] * signs[1]).sum(axis=1)).all()
+    assert (untied_x == np.abs(signs[0]).sum(axis=1)).all() and (untied_y == np.abs(signs[1]).sum(axis=1)).all()
 
 
 def test_linearized_kendall_interval_of_long_tables_agrees_with_that_of_all_pairs(monkeypatch):

@@ -88,14 +88,14 @@ def early_prediction(
     """
     if view not in VIEWS:
         raise BadInput(f"view {view!r} is not one of {', '.join(VIEWS)}")
-    table = table[np.isfinite(numeric_column(table, target, "target"))].set_index("run_id")
+    table = table[np.isfinite(numeric_column(table, target, "target"))].set_index("run_id").sort_index()
     numeric_column(table, "epoch", "column")
     history = history[history["run_id"].isin(table.index) & history["name"].isin(predictors)]
     last_epochs = history["run_id"].map(table["epoch"]).astype(float)
     if points is None:
         points = FRACTIONS if view == "fraction" else _shared_epochs(history, last_epochs)
     rows = []
-    outcomes: dict[tuple[str, ...], FinalOutcome] = {}
+    outcomes: dict[bytes, FinalOutcome] = {}  # by the runs that have the predictor
     for point in points:
         if view == "epoch":
             records = history[(history["epoch"] == point) & (last_epochs > point)]
@@ -104,19 +104,21 @@ def early_prediction(
             records = history[history["epoch"] <= point * last_epochs].sort_values("epoch")
             records = records.drop_duplicates(["run_id", "name"], keep="last")
             training = int((table["epoch"] >= 0).sum())
-        wide = records.pivot_table(index="run_id", columns="name", values="value", aggfunc="last")
+        wide = records.pivot_table(index="run_id", columns="name", values="value", aggfunc="last").reindex(table.index)
         for predictor in predictors:
             if predictor not in wide:
                 continue
-            values = wide[predictor].dropna()
+            values = wide[predictor].to_numpy(dtype=float)
+            present = ~np.isnan(values)
+            runs = int(present.sum())
             associations = UNDEFINED
-            if len(values) >= MINIMUM_PRESENT * training:
-                present = tuple(values.index)
-                if present not in outcomes:
-                    outcomes[present] = FinalOutcome(table.loc[values.index], target, axes, resamples, random_seed)
-                associations = outcomes[present].associations(values.to_numpy(dtype=float), confidence)
+            if runs >= MINIMUM_PRESENT * training:
+                key = present.tobytes()
+                if key not in outcomes:
+                    outcomes[key] = FinalOutcome(table[present], target, axes, resamples, random_seed)
+                associations = outcomes[key].associations(values[present], confidence)
             stopped = len(table) - training
-            rows.append(EarlyPoint(view, point, predictor, *associations, len(values), training, stopped, resamples))
+            rows.append(EarlyPoint(view, point, predictor, *associations, runs, training, stopped, resamples))
     return pd.DataFrame(rows, columns=list(EarlyPoint._fields))
 
 

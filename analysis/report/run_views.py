@@ -61,19 +61,27 @@ def run_views(report: Report, most_bytes: int = MOST_BYTES) -> RunViews | None:
     curves = run_curves(report.dynamics, report.outcomes)
     runs = RunData(columns, curves, report.verdicts)
     detail = DETAILS[-1]
+    expected = 0.0
     for detail in DETAILS:
-        if runs.estimated_bytes(table, detail) <= most_bytes:
+        expected = runs.estimated_bytes(table, detail)
+        if expected <= most_bytes:
             break
-    data = runs.encoded(table, detail)
-    shown = table
+    shown = _fitting(table, expected, most_bytes)
+    data = runs.encoded(shown, detail)
     while len(data) > most_bytes and len(shown) > 1:
-        fitting = int(0.9 * len(shown) * most_bytes / len(data))
-        shown = shown.head(max(1, fitting))
+        shown = _fitting(shown, len(data), most_bytes)
         data = runs.encoded(shown, detail)
     more = len(table) - len(shown)
     left_out = _left_out(len(table), more, detail, _most_records(curves), report.from_sweep)
     tables = {RUNS: table, CURVES: curves} if report.from_sweep else {}
     return RunViews(data, len(shown), _example(table, columns), left_out, tables)
+
+
+def _fitting(table: pd.DataFrame, size: float, most_bytes: int) -> pd.DataFrame:
+    """Return the first rows of a table, as many as fit if all of it takes `size` bytes, and at least one."""
+    if size <= most_bytes:
+        return table
+    return table.head(max(1, int(0.9 * len(table) * most_bytes / size)))
 
 
 def _all_runs(report: Report) -> pd.DataFrame:

@@ -133,15 +133,42 @@ def run_sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     >>> concordance.tolist()
     [2.0, 0.0, 0.0]
     """
-    concordant = _dominated(x, y) + _dominated(-x, -y)
-    discordant = _dominated(x, -y) + _dominated(-x, y)
-    return concordant - discordant, _number_untied(x), _number_untied(y)
+    places_x = _Places.of(x)
+    places_y = _Places.of(y)
+    smaller = _dominated(x, y)
+    if places_x.differ and places_y.differ:
+        # Whoever is not smaller in both is larger in both, or smaller in one of them.
+        larger = len(x) - 1 - places_x.smaller - places_y.smaller + smaller
+        concordant = smaller + larger
+        discordant = len(x) - 1 - concordant
+    else:
+        concordant = smaller + _dominated(-x, -y)
+        discordant = _dominated(x, -y) + _dominated(-x, y)
+    return concordant - discordant, places_x.untied, places_y.untied
 
 
-def _number_untied(values: np.ndarray) -> np.ndarray:
-    """(n,) number of different values for each value."""
-    _, codes, repetitions = np.unique(values, return_inverse=True, return_counts=True)
-    return (len(values) - repetitions[codes]).astype(float)
+class _Places(NamedTuple):
+    """Places of n values in their order.
+
+    Attributes:
+        smaller: (n,) number of smaller values for each value.
+        untied: (n,) number of different values for each value.
+    """
+
+    smaller: np.ndarray
+    untied: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "_Places":
+        """Count smaller and different values."""
+        _, codes, repetitions = np.unique(values, return_inverse=True, return_counts=True)
+        smaller = np.cumsum(repetitions) - repetitions
+        return cls(smaller[codes].astype(float), (len(values) - repetitions[codes]).astype(float))
+
+    @property
+    def differ(self) -> bool:
+        """True if no two values are equal."""
+        return bool((self.untied == len(self.untied) - 1).all())
 
 
 def _dominated(x: np.ndarray, y: np.ndarray) -> np.ndarray:
