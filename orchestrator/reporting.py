@@ -21,6 +21,7 @@ from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.definitions import predictor_definitions
 from benevolent.analysis.report.digests import code_digest, digest, file_digests, unchanged
 from benevolent.analysis.results import COLUMNS, Results, load_results
+from benevolent.orchestrator.estimates.sweep_estimate import sweep_report_seconds
 from benevolent.orchestrator.provenance import read_entries
 from benevolent.orchestrator.spec.sweep_spec import JudgingConfig
 from benevolent.orchestrator.stages import Stages
@@ -87,9 +88,11 @@ def report(
     if not anew and not figure_formats and _inputs_of_report(folder) == inputs:
         return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
     with Stages(console, "report") as stages:
+        results = load_results(folder)
+        stages.price = sweep_report_seconds(spec.record, len(results.planned))
         stages.expect(READING + EARLY + PAGE)
         stages.begin("reading the tables", READING)
-        content = _content(folder, spec, load_results(folder), stages)
+        content = _content(folder, spec, results, stages)
         stages.begin("descriptions, figures and page", PAGE)
         files = render(content, figure_formats)
         for path, data in files.items():

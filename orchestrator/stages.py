@@ -26,9 +26,14 @@ class Stages:
         console: to print on; None to print nothing.
         title: of all stages, such as "report".
         clock: gives seconds.
+
+    Attributes:
+        price: seconds that all stages are expected to take, if that is known. It tells the time that is left until
+            enough is done for the pace to tell it.
     """
 
     def __init__(self, console: Console | None, title: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.price: float | None = None
         self.console = console
         self.title = title
         self.clock = clock
@@ -73,9 +78,9 @@ class Stages:
         return f"{self.title}: {name}" + ("" if left is None else f", about {duration(left)} left")
 
     def seconds_left(self) -> float | None:
-        """Return the seconds left at the pace so far; None before a tenth is done."""
+        """Return the seconds left at the pace so far; before a tenth is done by the price, None if that is unknown."""
+        elapsed = self.clock() - self.started
         still = self.share_begun + self.share_left
         if self.share_done < LEAST_DONE * (self.share_done + still):
-            return None
-        elapsed = self.clock() - self.started
+            return None if self.price is None else max(0.0, self.price - elapsed)
         return elapsed * still / self.share_done

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benevolent.analysis.measures.selection import select
 from benevolent.analysis.results import check_trust
-from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep, sweep_report_seconds
 from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
@@ -70,7 +70,7 @@ class SweepResult:
 def run_sweep(spec: SweepSpec, out: str, console: Console, address: str | None = None) -> SweepResult:
     """Train and measure what is missing, judge, and write the report; arguments as in `train_sweep`."""
     results = Folder(out)
-    with _trained(spec, results, console, address) as summary:
+    with _trained(spec, results, console, address, reports=True) as summary:
         from benevolent.orchestrator.reporting import report  # with statistics and figures, which training does without
 
         verdicts = report(results, spec, console=console)
@@ -102,8 +102,18 @@ def train_sweep(spec: SweepSpec, out: str, console: Console, address: str | None
 
 
 @contextmanager
-def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | None) -> Iterator[TrainingSummary]:
-    """Train and measure what is missing, and hold the lease of the results folder until the end of the context."""
+def _trained(
+    spec: SweepSpec, results: Folder, console: Console, address: str | None, reports: bool = False
+) -> Iterator[TrainingSummary]:
+    """Train and measure what is missing, and hold the lease of the results folder until the end of the context.
+
+    Args:
+        spec: as in `train_sweep`, as are `console` and `address`.
+        results: the results folder.
+        console: for progress.
+        address: of a Ray cluster.
+        reports: a report follows; the time left that is shown includes it.
+    """
     check_free(results)
     check_folder(results, spec)
     with located_in(f"sweep {spec.name}"):
@@ -128,7 +138,10 @@ def _trained(spec: SweepSpec, results: Folder, console: Console, address: str | 
             train_again(results, removed, console)
             new = prepare(results, spec_text(spec), plan)
             todo, done = existing.without_ends_in(removed).with_new(new).wanted(plan)
-            yield train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
+            after = sweep_report_seconds(spec.record, len(plan.runs)) if reports else 0.0
+            yield train_and_measure(
+                results, spec.record, spec.resources, todo, done, console, address, seconds_after=after
+            )
 
 
 def _cohorts_and_plans(results: Folder) -> list[list[str]]:

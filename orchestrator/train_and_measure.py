@@ -49,6 +49,7 @@ def train_and_measure(
     console: Console,
     address: str | None = None,
     trust: bool = True,
+    seconds_after: float = 0.0,
 ) -> TrainingSummary:
     """Train cohorts; measure their parameters, and those of finished cohorts that lack measures.
 
@@ -61,6 +62,7 @@ def train_and_measure(
         console: for progress.
         address: of a Ray cluster; None for this machine.
         trust: allow modules that the results name to be imported.
+        seconds_after: what the command takes afterwards, for the time left that is shown.
 
     Raises:
         BadInput: a data set cannot be fetched, or no machine has room for a cohort.
@@ -85,7 +87,9 @@ def train_and_measure(
 
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(address))
-        left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before) if todo else None
+        left = None
+        if todo:
+            left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before, seconds_after)
         display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
         from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray
         from benevolent.orchestrator.training.ray_tune import train_cohorts

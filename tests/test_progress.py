@@ -79,3 +79,17 @@ def test_stages_after_training_say_what_is_done_and_how_long_it_takes():
         now[0] = 13.0
         stages.begin("figures", 6)
     assert text.getvalue() == "report: reading the tables\nreport: judging, about 108 s left\n"
+
+
+def test_before_a_tenth_of_the_stages_is_done_their_price_tells_the_time_left():
+    now = [0.0]
+    stages = Stages(None, "report", lambda: now[0])
+    stages.expect(10)
+    assert stages.line("reading") == "report: reading"
+    stages.price = 20.0
+    stages.begin("judging", 8)
+    now[0] = 5.0
+    assert stages.line("judging") == "report: judging, about 15 s left"
+    stages.begin("figures", 2)
+    now[0] = 30.0
+    assert stages.line("figures") == "report: figures, about 8 s left"  # 8 of 10 took 30 s

@@ -113,6 +113,19 @@ def test_before_any_run_has_ended_the_limits_bound_the_time():
     assert not left.is_bound and left.seconds() < 10
 
 
+def test_what_comes_after_measuring_is_left_to_its_end():
+    now = [0.0]
+    left = TimeLeft({"a": CohortWork(10, {"train": 100}, 1.0, 50.0)}, lambda: now[0], seconds_after=15.0)
+    left.trained("a", {"phase": "train", "epoch": 0, "runs_done": 0})
+    now[0] = 20.0
+    left.trained("a", {"phase": "train", "epoch": 100, "runs_done": 10})
+    left.measured("a", 5)
+    done = 100 * 5 + 250  # half of the runs trained in the mean
+    assert left.seconds() == pytest.approx(20 * 250 / done + 15)
+    left.measured("a", 5)
+    assert left.seconds() == 15
+
+
 def test_runs_that_ended_before_are_no_work():
     now = [0.0]
     left = TimeLeft({"a": CohortWork(10, {"train": 100}, 1.0, 2.0)}, lambda: now[0], {"a": 5})

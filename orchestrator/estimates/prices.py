@@ -1,7 +1,7 @@
 """Prices of the parts of a sweep on one quiet core, before any of it is measured; a sweep that runs corrects them.
 
 Fitted to one run of the quickstart on one core of an AMD EPYC, of which no print is kept: 480 networks, 49 s of
-training, 52 s of measuring, 16 s of report.
+training, 52 s of measuring, 16 s of report. `benchmarks/prices.py` measures them anew.
 """
 
 from collections.abc import Sequence

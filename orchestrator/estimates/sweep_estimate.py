@@ -166,13 +166,14 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         slots=slots,
         groups=tuple(costliest_first),
         keeps_parameters=plan.record.keep_parameters,
-        report_seconds=_report_seconds(plan.record, named_runs) if timed else 0.0,
+        report_seconds=sweep_report_seconds(plan.record, named_runs) if timed else 0.0,
         to_fetch=tuple(to_fetch),
     )
 
 
-def _report_seconds(record: RecordConfig, runs: int) -> float:
-    from benevolent.orchestrator.estimates.detectable import predictors_of  # with statistics, which take a second
+def sweep_report_seconds(record: RecordConfig, runs: int) -> float:
+    """Return the price of judging and of the report on so many runs of a sweep."""
+    from benevolent.orchestrator.estimates.detectable import predictors_of  # with all that judges
 
     return report_seconds(runs, len(predictors_of(record)))
 

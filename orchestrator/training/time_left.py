@@ -70,11 +70,14 @@ class TimeLeft:
         works: of each cohort that is to be trained, by its id.
         clock: gives seconds.
         done_before: runs of each cohort that had ended before.
+        seconds_after: the price of what comes after measuring, such as the report; nothing that is seen before
+            corrects it.
     """
 
     works: Mapping[str, CohortWork]
     clock: Callable[[], float]
     done_before: Mapping[str, int] = field(default_factory=dict)
+    seconds_after: float = 0.0
 
     def __post_init__(self) -> None:
         self.positions: dict[str, _Position] = {}
@@ -114,12 +117,12 @@ class TimeLeft:
         self.begun_price = networks * self.mean_price / 2
 
     def seconds(self) -> float | None:
-        """Return the seconds left; None before anything is trained or measured."""
+        """Return the seconds left, those after measuring included; None before anything is trained or measured."""
         done = self.measured_price + self.begun_price + sum(position.price for position in self.positions.values())
         if done <= 0 or self.began is None:
             return None
         elapsed = self.clock() - self.began
-        return elapsed * (self._training_left() + self._measuring_left()) / done
+        return elapsed * (self._training_left() + self._measuring_left()) / done + self.seconds_after
 
     @property
     def is_bound(self) -> bool:
