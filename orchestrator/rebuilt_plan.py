@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.results_folder import ExistingCohorts
-from benevolent.orchestrator.stored_spec import read_spec
+from benevolent.orchestrator.stored_spec import find_damaged_descriptions
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
@@ -31,7 +31,7 @@ def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan)
     Raises:
         BadInput: a file cannot be made again, since the command's spec does not ask for the runs that it described.
     """
-    damaged = _find_damaged(results)
+    damaged = find_damaged_descriptions(results)
     if not damaged:
         return {}
     planned = set(plan.runs["run_id"])
@@ -72,23 +72,6 @@ def discard(results: Folder, damaged: Mapping[str, str], console: Console) -> No
                 results.delete(path)
     for line in damaged.values():
         console.print(f"{line}; made again from the spec", soft_wrap=True, highlight=False, markup=False)
-
-
-def _find_damaged(results: Folder) -> dict[str, str]:
-    """Return the files of the spec and the plans that are damaged or missing, and what is wrong with each."""
-    damaged = {}
-    if results.exists(paths.SPEC):
-        try:
-            read_spec(results)
-        except BadInput as error:
-            damaged[paths.SPEC] = str(error)
-    for number in plan_numbers(results):
-        for path in _files(number):
-            try:
-                results.read_table(path)
-            except BadInput as error:
-                damaged[path] = str(error)
-    return damaged
 
 
 def _files(number: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The spec in a results folder, and whether a sweep may go on there; torch is not imported."""
+"""The spec in a results folder, what is damaged of it and of plans, and whether a sweep may go on; without torch."""
 
 import posixpath
 
@@ -6,9 +6,11 @@ from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.base import flatten
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store import paths
+from benevolent.trainables.store import checksums, paths
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.integrity import HOW_TO_REPAIR
 from benevolent.trainables.store.missing_plugins import missing_plugins_hint
+from benevolent.trainables.store.plan_files import plan_numbers
 
 
 def check_folder(results: Folder, spec: SweepSpec) -> None:
@@ -52,8 +54,11 @@ def read_spec(results: Folder) -> SweepSpec:
     results.check_exists()
     if not results.exists(paths.SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
+    data = results.read(paths.SPEC)
     try:
-        return SweepSpec.parse(yaml_text.loads(results.read(paths.SPEC).decode()))
+        if checksums.has_changed(data, in_footer=False):
+            raise ValueError("its checksum is wrong")
+        return SweepSpec.parse(yaml_text.loads(data.decode()))
     except (ValueError, BadInput) as error:
         where = posixpath.join(results.uri, paths.SPEC)
         reason = str(error).splitlines()[0]
@@ -61,5 +66,33 @@ def read_spec(results: Folder) -> SweepSpec:
 
 
 def spec_text(spec: SweepSpec) -> str:
-    """Return the YAML of a spec as a results folder keeps it."""
-    return yaml_text.dumps(spec.model_dump(mode="json"))
+    """Return the YAML of a spec as a results folder keeps it: with a checksum in a comment at its beginning."""
+    text = f"# {checksums.KEY}: {checksums.UNKNOWN}\n" + yaml_text.dumps(spec.model_dump(mode="json"))
+    return checksums.with_checksum(text.encode(), in_footer=False).decode()
+
+
+def find_damaged_descriptions(results: Folder) -> dict[str, str]:
+    """Return the damaged or missing files of the spec and the plans: path -> a line that says what is wrong."""
+    damaged = {}
+    if results.exists(paths.SPEC):
+        try:
+            read_spec(results)
+        except BadInput as error:
+            damaged[paths.SPEC] = str(error)
+    for number in plan_numbers(results):
+        for path in (paths.plan_runs(number), paths.plan_cohorts(number)):
+            try:
+                results.read_table(path)
+            except BadInput as error:
+                damaged[path] = str(error)
+    return damaged
+
+
+def check_descriptions(results: Folder) -> None:
+    """Refuse a results folder with a damaged spec or plan.
+
+    Raises:
+        BadInput: names the first such file.
+    """
+    for line in find_damaged_descriptions(results).values():
+        raise BadInput(f"{line}; {HOW_TO_REPAIR}")

@@ -170,8 +170,9 @@ KINDS = {
     "an unknown key": "unknown key",
     "something is missing": "missing",
     "a value that is not allowed": "expected",
+    "of another form": "not a file of this project",
 }
-OTHER = "other"
+OTHER = "others"
 
 
 def outcome(load: Callable[[], Any]) -> str:

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from disturbed_sweep import DAMAGES, check_whole, tables
 from rich.console import Console
+from typer.testing import CliRunner
 
+from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import train_sweep
@@ -148,14 +150,20 @@ def run_again(out: Path, sweep: dict[str, object]) -> str:
 def test_a_damaged_plan_or_spec_is_made_again_from_the_spec(whole, expected, tmp_path, victim, damage):
     out = Path(shutil.copytree(whole, tmp_path / "out"))
     before = (out / victim).read_bytes()
-    if victim == "sweep.yaml":
-        (out / victim).write_bytes(before[:50] if damage == "truncated" else before.replace(b"base:", b"base{", 1))
-    else:
-        DAMAGES[damage](out / victim)
+    DAMAGES[damage](out / victim)
+    shown = CliRunner().invoke(app, ["status", str(out)])
+    assert f"{out}/{victim}: damaged" in str(shown.exception)
     assert f"{out}/{victim}: damaged" in run_again(out, SWEEP)
     assert (out / victim).read_bytes() == before
     check_whole(Folder(out), expected)
     assert "damaged" not in run_again(out, SWEEP)
+
+
+def test_a_spec_whose_damage_is_a_valid_spec_is_found(whole, tmp_path):
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    spec = out / "sweep.yaml"
+    spec.write_text(spec.read_text().replace("width: 8", "width: 9"))
+    assert f"{spec}: damaged or not a sweep (its checksum is wrong)" in run_again(out, SWEEP)
 
 
 @pytest.mark.parametrize("victim", ["plan/runs-00001.parquet", "sweep.yaml"])

@@ -28,11 +28,13 @@ def status(where: ResultsFolder) -> None:
     from benevolent.analysis.cohort_parts import Cohorts, results_folders
     from benevolent.analysis.formatting import quantity
     from benevolent.analysis.run_counts import count_runs
+    from benevolent.orchestrator.stored_spec import check_descriptions
     from benevolent.trainables.store.integrity import check_files
 
     folders = results_folders(where)
     for folder in folders:
         check_files(folder)
+        check_descriptions(folder)
     cohorts = Cohorts(folders)
     table = Table("role", "status", box=None)
     table.add_column("runs", justify="right")
