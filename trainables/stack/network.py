@@ -13,6 +13,7 @@ from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.computed_weights import owner
+from benevolent.trainables.stack.dense_networks import dense_layers
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
@@ -36,6 +37,7 @@ class Network:
         outputs: C; 0 if unknown.
         arithmetic: precision of the products in training, see `OptimizerConfig`.
         batched: the module in batched form; None if a layer has none.
+        dense_layers: the layers of a network of linear layers and ReLUs alone, all trained; none of another.
         convolves: True if a layer is a convolution.
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
         draws: True if it draws random numbers in training.
@@ -74,6 +76,7 @@ class Network:
         self.buffers = ParameterLayout(frozen | statistics)
         self.module = module.requires_grad_(False)
         self.batched = BatchedModule(module) if is_batched(module) else None
+        self.dense_layers = dense_layers(self.batched, trained) if self.batched else []
         self.convolves = any(layer_type(layer).weights == "kernel" for layer in layers)
         draws = probe.draws or any(draws_random_numbers(layer) for layer in layers)
         self.stateful = bool(statistics) or draws

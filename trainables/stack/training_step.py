@@ -9,6 +9,7 @@ from torch import Tensor
 from benevolent.trainables.config.data import Augment
 from benevolent.trainables.data import augmented
 from benevolent.trainables.optimization.losses import Out
+from benevolent.trainables.stack.dense_networks import DenseNetworks
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layers import Mode, Tensors
 from benevolent.trainables.stack.network import Network
@@ -53,6 +54,7 @@ class TrainingStep:
     def __post_init__(self) -> None:
         self.leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
         self.gradient_views = list(self.network.parameters.views(self.gradient).values())
+        self.dense = self._dense_networks()
 
     def __call__(self, inputs: Tensor, labels: Tensor, out: Out) -> Tensor:
         """Train every network on its batch.
@@ -67,9 +69,12 @@ class TrainingStep:
         """
         if self.mode.draws is not None:
             inputs = augmented(inputs, self.augment, self.mode.draws, self.border)
-        logits = self._logits(inputs)
-        derivatives = self.loss(logits.detach(), labels, out)[1]
-        _write_gradient(self.gradient_views, logits, derivatives, list(self.leaves.values()))
+        if self.dense is not None:
+            self._write_dense_gradient(self.dense, inputs, labels, out)
+        else:
+            logits = self._logits(inputs)
+            derivatives = self.loss(logits.detach(), labels, out)[1]
+            _write_gradient(self.gradient_views, logits, derivatives, list(self.leaves.values()))
         if self.mask is not None:
             self.gradient.mul_(self.mask)
         return self.update_rule.apply(self.gradient, inputs, labels)
@@ -86,6 +91,22 @@ class TrainingStep:
             return self.network.logits(parameters, buffers, inputs, self.kernel, mode)
 
         self.compiled = torch.compile(logits, backend=backend)
+
+    def _dense_networks(self) -> DenseNetworks | None:
+        """Return perceptrons on a CPU, whose gradients need no autograd; None for other networks."""
+        on_cpu = self.gradient.device.type == "cpu"
+        in_full = self.network.arithmetic == "full"
+        if self.kernel == "batched" and self.network.dense_layers and on_cpu and in_full:
+            return DenseNetworks(self.network.dense_layers, list(self.parameters))
+        return None
+
+    def _write_dense_gradient(self, networks: DenseNetworks, inputs: Tensor, labels: Tensor, out: Out) -> None:
+        """Write the gradient of the batch's mean loss as `_write_gradient` does."""
+        logits = networks.logits(self.parameters, inputs)
+        derivatives = self.loss(logits, labels, out)[1]
+        examples = logits.shape[1]
+        gradients = networks.gradients(self.parameters, derivatives if examples == 1 else derivatives / examples)
+        torch._foreach_copy_(self.gradient_views, gradients)
 
     def _logits(self, inputs: Tensor) -> Tensor:
         if self.compiled is not None:
