@@ -5,6 +5,9 @@
 - `yaml` without a title: keys of a sweep's file.
 - `console`: commands that a test cannot run, since they install something or need a cluster, a GPU or hours.
 - `text`: output.
+
+Commands train in their own process, without Ray, which takes longer to start than most of these sweeps to train; with
+it, `tests/test_plugins.py`, `tests/test_run.py` and `tests/test_faults.py` run commands.
 """
 
 import os
@@ -62,11 +65,11 @@ def run_bash(script: str, folder: Path) -> str:
     tools = folder / ".commands"
     tools.mkdir(exist_ok=True)
     bth = tools / "bth"
-    bth.write_text(f'#!/bin/sh\nexec {sys.executable} -m benevolent "$@"\n')
+    bth.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{fresh_process.BTH_WITHOUT_RAY}" "$@"\n')
     bth.chmod(0o755)
     environment = os.environ | {
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT / ".import"),
+        "PYTHONPATH": f"{ROOT / '.import'}{os.pathsep}{ROOT / 'tests'}",
         "RAY_AUTH_MODE": "disabled",
     }
     shell = ["bash", "-e", "-u", "-o", "pipefail", "-c", script]
@@ -77,6 +80,7 @@ def run_bash(script: str, folder: Path) -> str:
 
 def run_command(words: list[str], folder: Path) -> str:
     """Run `bth` in a process of its own, which has imported torch already, and return what it prints."""
-    done = fresh_process.bth(*words, cwd=folder, PYTHONPATH=str(ROOT / ".import"), RAY_AUTH_MODE="disabled")
+    environment = {"PYTHONPATH": str(ROOT / ".import"), "RAY_AUTH_MODE": "disabled"}
+    done = fresh_process.python(fresh_process.BTH_WITHOUT_RAY, *words, cwd=folder, **environment)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -16,6 +16,14 @@ from typing import NamedTuple
 PRELOADED = ["torch", "pandas", "pyarrow.parquet", "pydantic", "ruamel.yaml", "safetensors.torch"]
 PRELOADED += ["scipy.optimize", "scipy.stats", "rich.table", "typer"]
 BTH = "from benevolent.orchestrator.cli.main import main; main()"
+#: The same, but what trains and measures does so in its own process, without Ray.
+BTH_WITHOUT_RAY = f"""
+import sys
+if sys.argv[1] in ('run', 'measure'):
+    import in_process, pytest
+    in_process.replace_ray(pytest.MonkeyPatch())
+{BTH}
+"""
 
 
 class Finished(NamedTuple):

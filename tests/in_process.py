@@ -1,17 +1,23 @@
 """Train and measure a sweep in this process, in the order in which Ray would."""
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 
+import pytest
 from rich.console import Console
 
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.planned_runs import first_replicates
+from benevolent.orchestrator import sweep
 from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import TrainingSummary, prepare_anew
+from benevolent.orchestrator.training import ray_session
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.starting import start_training
 
 
@@ -21,11 +27,31 @@ def train_sweep(
     """Train what is missing and measure it, as `orchestrator.sweep.train_sweep` does with Ray."""
     results = Folder(out)
     todo, done = prepare_anew(results, spec)
+    return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
+
+
+def train_and_measure(
+    results: Folder,
+    record: RecordConfig,
+    resources: ResourcesConfig,
+    todo: Sequence[Manifest],
+    done: Sequence[str],
+    console: Console | None = None,
+    address: str | None = None,
+) -> TrainingSummary:
+    """Train and measure, as `orchestrator.train_and_measure.train_and_measure` does with Ray."""
     for cohort in todo:
         assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    measured = _measure(results, cohorts, spec.record.names, spec.record.measure_at == "checkpoints")
+    measured = _measure(results, cohorts, record.names, record.measure_at == "checkpoints")
     return TrainingSummary(sum(len(cohort.runs) for cohort in todo), measured, [])
+
+
+def replace_ray(patch: pytest.MonkeyPatch) -> None:
+    """Let commands train and measure in their own process: a start of Ray costs more than a small sweep."""
+    patch.setattr(sweep, "train_and_measure", train_and_measure)
+    patch.setattr(sweep, "measure_folders", measure_folders)
+    patch.setattr(ray_session, "ray_starts_meanwhile", nullcontext)
 
 
 def measure_folders(

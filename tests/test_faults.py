@@ -61,13 +61,14 @@ def run_here(sweep: DisturbedSweep, monkeypatch) -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_process_group_is_gone_on_from(sweep, expected, shared_ray, monkeypatch):
+def test_a_killed_process_group_is_gone_on_from(sweep, expected, monkeypatch):
     process = sweep.start()
     wait_until(lambda: sweep.files("cohorts/*/checkpoints/*"), process)
     time.sleep(random.Random(18).uniform(0, 2))
     workers = find_processes(process.pid, "worker that trains")
     kill_group(process)
     assert process.wait() == -signal.SIGKILL and wait_for_the_end_of(workers) == []
+    in_process.replace_ray(monkeypatch)
     assert run_here(sweep, monkeypatch) == 0
     check_whole(sweep.results, expected)
 
