@@ -1,6 +1,6 @@
 """Train and measure a sweep in this process, in the order in which Ray would."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import pytest
@@ -38,13 +38,16 @@ def train_and_measure(
     done: Sequence[str],
     console: Console | None = None,
     address: str | None = None,
+    trust: bool = True,
 ) -> TrainingSummary:
     """Train and measure, as `orchestrator.train_and_measure.train_and_measure` does with Ray."""
     for cohort in todo:
         assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    measured = _measure(results, cohorts, record.names, record.measure_at == "checkpoints")
-    return TrainingSummary(sum(len(cohort.runs) for cohort in todo), measured, [])
+    jobs = missing_jobs(ExistingMeasures(results), cohorts, record.names, record.measure_at == "checkpoints")
+    for job in jobs:
+        measure_file(results, job, trust)
+    return TrainingSummary(sum(len(cohort.runs) for cohort in todo), len(jobs), [])
 
 
 def replace_ray(patch: pytest.MonkeyPatch) -> None:
@@ -68,18 +71,8 @@ def measure_folders(
     measured = 0
     for results in folders:
         run_ids = None if most_replicates is None else first_replicates(results, most_replicates)
-        measured += _measure(results, read_from(results), measures, checkpoints, run_ids)
+        jobs = missing_jobs(ExistingMeasures(results), read_from(results), measures, checkpoints, run_ids)
+        for job in jobs:
+            measure_file(results, job, trust)
+        measured += len(jobs)
     return TrainingSummary(0, measured, [])
-
-
-def _measure(
-    results: Folder,
-    cohorts: Sequence[str],
-    measures: Sequence[str],
-    checkpoints: bool,
-    run_ids: Collection[str] | None = None,
-) -> int:
-    jobs = missing_jobs(ExistingMeasures(results), cohorts, measures, checkpoints, run_ids)
-    for job in jobs:
-        measure_file(results, job)
-    return len(jobs)
