@@ -73,8 +73,9 @@ def tables(out: Path) -> dict[str, pd.DataFrame]:
 
 
 def assert_same_tables(one: Path, other: Path) -> None:
+    found = tables(other)
     for name, frame in tables(one).items():
-        pd.testing.assert_frame_equal(frame, tables(other)[name], check_exact=True, obj=name)
+        pd.testing.assert_frame_equal(frame, found[name], check_exact=True, obj=name)
 
 
 def bth(*arguments: str) -> subprocess.Popen[str]:

@@ -239,7 +239,9 @@ def tables(out: str) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.slow
-def test_a_sweep_on_a_store_with_faults_has_the_tables_of_a_local_one_and_resumes(folder, store, one_cpu_ray, tmp_path):
+def test_a_sweep_on_a_store_with_faults_has_the_tables_of_a_local_one_and_resumes(
+    folder, store, one_cpu_ray, tmp_path, monkeypatch
+):
     store.fate = Faults(refuse_every=40, lose_every=20)
     remote, local = folder.uri, str(tmp_path / "local")
     spec = tmp_path / "tiny.yaml"
@@ -248,12 +250,14 @@ def test_a_sweep_on_a_store_with_faults_has_the_tables_of_a_local_one_and_resume
     bth(*run)
     assert store.counts["refuse"] and store.counts["lose"]
     in_process.train_sweep(SweepSpec.parse(SWEEP), local)
+    found = tables(remote)
     for name, frame in tables(local).items():
         assert len(frame)
-        pd.testing.assert_frame_equal(frame, tables(remote)[name], check_exact=True, obj=name)
+        pd.testing.assert_frame_equal(frame, found[name], check_exact=True, obj=name)
     assert sorted(folder.names()) == sorted([*Folder(local).names(), "report"])
     assert "up to date: nothing to train or measure" in bth(*run)
     assert "limit" in bth("status", remote)
+    in_process.replace_ray(monkeypatch)  # an actor of Ray has measured before
     bth("measure", remote, "--measures", "path_norm")
     assert set(load_results(remote).measures["name"]) == {"parameter_norm", "path_norm"}
     assert f"report: {remote}/report/index.html" in bth("report", remote, "--anew")
