@@ -39,6 +39,7 @@ def train_and_measure(
     console: Console | None = None,
     address: str | None = None,
     trust: bool = True,
+    seconds_after: float = 0.0,
 ) -> TrainingSummary:
     """Train and measure, as `orchestrator.train_and_measure.train_and_measure` does with Ray."""
     for cohort in todo:
