@@ -41,6 +41,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/commands.py
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/prices.py
+	$(BIN)/python benchmarks/time_left.py
 
 # torch and torchvision are installed first and together, so that their builds match.
 $(INSTALLED): pyproject.toml

@@ -34,6 +34,7 @@ EPOCHS = 12
 LONG = (
     "grid.prune.fraction=[0]",
     "resources.cohort_size=120",  # as on two cores: a step of fewer runs costs each of them more
+    "record.epochs=[0]",  # else most of these few epochs are recorded
     "base.stop.train_loss=null",
     f"base.stop.max_epochs={EPOCHS}",
 )
