@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.stored_spec import read_spec
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import checksums
 from benevolent.trainables.store.cohort_files import cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import check_files
@@ -129,6 +131,12 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def with_checksum(data: bytes, in_footer: bool) -> bytes:
+    """The bytes of a file with the right checksum, if it names one: whoever changes a file can do that, too."""
+    unsigned = re.sub(rb"file-sha256:[0-9a-f]{64}", checksums.UNKNOWN.encode(), data)
+    return checksums.with_checksum(unsigned, in_footer) if checksums.UNKNOWN.encode() in unsigned else data
+
+
 def changed_file(draw: Callable, path: Path, genuine: bytes) -> bytes:
     """Other content of a file of a results folder, whose form may be the right one."""
     if draw(st.integers(0, 2)) == 0:
@@ -136,11 +144,13 @@ def changed_file(draw: Callable, path: Path, genuine: bytes) -> bytes:
     if path.suffix == ".json":
         return json.dumps(changed_value(draw, json.loads(genuine))).encode()
     if path.suffix == ".parquet":
-        return parquet_bytes(changed_table(draw, pq.read_table(pa.BufferReader(genuine))))
+        table = changed_table(draw, pq.read_table(pa.BufferReader(genuine)))
+        return with_checksum(parquet_bytes(table), in_footer=True)
     if path.suffix == ".safetensors":
         size = int.from_bytes(genuine[:8], "little")
         header = json.dumps(changed_value(draw, json.loads(genuine[8 : 8 + size]))).encode()
-        return len(header).to_bytes(8, "little") + header + genuine[8 + size :]
+        data = len(header).to_bytes(8, "little") + header + genuine[8 + size :]
+        return with_checksum(data, in_footer=False)
     return yaml_text.dumps(changed_value(draw, yaml_text.loads(genuine.decode()))).encode(errors="surrogatepass")
 
 

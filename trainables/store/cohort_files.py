@@ -14,7 +14,7 @@ from benevolent.trainables.errors import BadInput, damaged, one_line
 from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.table_schemas import PARTS
+from benevolent.trainables.store.table_schemas import PARTS, as_declared
 
 #: Key in the parquet metadata of a part of `runs`: paths of all files that the runs finished so far need.
 NEEDED_FILES = "files"
@@ -107,15 +107,15 @@ class CohortFiles:
         """Return the parts of a table.
 
         Raises:
-            BadInput: a part is damaged, or has no column `run_id`.
+            BadInput: a part is damaged, or lacks a column.
         """
         parts = []
         for name in self.names(table):
             part = self.folder.read_table(f"{table}/{name}")
-            if "run_id" not in part.column_names:
-                where = f"{self.folder.uri}/{table}/{name}"
-                raise damaged(where, "it has no column run_id")
-            parts.append(part)
+            try:
+                parts.append(as_declared(part, PARTS[table]))
+            except (LookupError, ValueError, pa.ArrowException) as error:
+                raise damaged(f"{self.folder.uri}/{table}/{name}", one_line(error)) from None
         return parts
 
     def write_part(self, table: paths.TableName, part: int, columns: Mapping[str, Sequence[Any]]) -> None:

@@ -101,6 +101,20 @@ _TYPES: dict[Any, pa.DataType] = {
 }
 
 
+def as_declared(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the declared columns of a table that was read, each with its declared type, and the table's metadata.
+
+    Raises:
+        LookupError: a column is missing.
+        pyarrow.ArrowException: a column has values of another type.
+        ValueError: a row has no run.
+    """
+    typed = table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
+    if typed["run_id"].null_count:
+        raise ValueError("a row has no run_id")
+    return typed
+
+
 def measure_rows(frame: pd.DataFrame) -> pa.Table:
     """Return rows of measures as a table, each column with its declared type; other columns are left out."""
     return pa.Table.from_pandas(frame, MEASURE_COLUMNS, preserve_index=False).replace_schema_metadata(None)
