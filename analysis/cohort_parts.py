@@ -18,6 +18,7 @@ from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, cohort_of_run
 from benevolent.trainables.store.statuses import Status
+from benevolent.trainables.store.table_schemas import MEASURE_COLUMNS, as_declared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +110,8 @@ class Cohorts:
             position_of[self.folders[position].uri, manifest.cohort_id] = position
         for folder in self.results:
             for name in folder.names(paths.MEASURES):
-                rows = folder.read_table(f"{paths.MEASURES}/{name}")
+                path = f"{paths.MEASURES}/{name}"
+                rows = as_declared(folder.read_table(path), MEASURE_COLUMNS, f"{folder.uri}/{path}")
                 measured = position_of.get((folder.uri, paths.measured_cohort(name)))
                 if measured is None:
                     of_no_cohort.append(rows)

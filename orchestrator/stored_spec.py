@@ -1,6 +1,7 @@
 """The spec in a results folder, what is damaged of it and of plans, and whether a sweep may go on; without torch."""
 
 import posixpath
+from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -51,18 +52,31 @@ def read_spec(results: Folder) -> SweepSpec:
     Raises:
         BadInput: there is none, or it is damaged.
     """
+    values = _read_values(results)
+    try:
+        return SweepSpec.parse(values)
+    except (ValueError, BadInput) as error:
+        raise _damaged_spec(results, error) from None
+
+
+def _read_values(results: Folder) -> Any:
+    """Return the values of a folder's spec; the plugins that it needs are not."""
     results.check_exists()
     if not results.exists(paths.SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
     data = results.read(paths.SPEC)
+    if checksums.has_changed(data, in_footer=False):
+        raise _damaged_spec(results, "its checksum is wrong")
     try:
-        if checksums.has_changed(data, in_footer=False):
-            raise ValueError("its checksum is wrong")
-        return SweepSpec.parse(yaml_text.loads(data.decode()))
+        return yaml_text.loads(data.decode())
     except (ValueError, BadInput) as error:
-        where = posixpath.join(results.uri, paths.SPEC)
-        reason = str(error).splitlines()[0]
-        raise BadInput(f"{where}: damaged or not a sweep ({reason}){missing_plugins_hint(results)}") from None
+        raise _damaged_spec(results, error) from None
+
+
+def _damaged_spec(results: Folder, reason: object) -> BadInput:
+    where = posixpath.join(results.uri, paths.SPEC)
+    line = str(reason).splitlines()[0]
+    return BadInput(f"{where}: damaged or not a sweep ({line}){missing_plugins_hint(results)}")
 
 
 def spec_text(spec: SweepSpec) -> str:
@@ -79,20 +93,31 @@ def find_damaged_descriptions(results: Folder) -> dict[str, str]:
             read_spec(results)
         except BadInput as error:
             damaged[paths.SPEC] = str(error)
-    for number in plan_numbers(results):
-        for path in (paths.plan_runs(number), paths.plan_cohorts(number)):
-            try:
-                results.read_table(path)
-            except BadInput as error:
-                damaged[path] = str(error)
+    for path in _plan_files(results):
+        try:
+            results.read_table(path)
+        except BadInput as error:
+            damaged[path] = str(error)
     return damaged
 
 
 def check_descriptions(results: Folder) -> None:
-    """Refuse a results folder with a damaged spec or plan.
+    """Refuse a results folder with a damaged spec or plan; the plugins that the spec needs are not.
 
     Raises:
         BadInput: names the first such file.
     """
-    for line in find_damaged_descriptions(results).values():
-        raise BadInput(f"{line}; {HOW_TO_REPAIR}")
+    try:
+        if results.exists(paths.SPEC):
+            _read_values(results)
+        for path in _plan_files(results):
+            results.read_table(path)
+    except BadInput as error:
+        raise BadInput(f"{error}; {HOW_TO_REPAIR}") from None
+
+
+def _plan_files(results: Folder) -> list[str]:
+    files = []
+    for number in plan_numbers(results):
+        files += [paths.plan_runs(number), paths.plan_cohorts(number)]
+    return files

@@ -91,7 +91,7 @@ def test_a_measure_that_cannot_be_taken_any_more_is_named(finished):
     assert line in console.file.getvalue()
 
 
-def trained_here(results, record, resources, todo, done, console, address):
+def trained_here(results, record, resources, todo, done, console, address, seconds_after):
     """What `train_and_measure` does with Ray, and then the removal."""
     for cohort in todo:
         assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done

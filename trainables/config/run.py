@@ -95,7 +95,7 @@ class RunSections:
             return "optimizer.name = 'least_squares'"
         return None
 
-    @functools.cached_property
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases that this run trains itself; a pruned or reset run starts from its `parent`."""
         label_corruption, corruption = self.data.label_corruption, self.data.corruption
@@ -119,7 +119,7 @@ class RunSections:
         first = Phase("pretrain", self.pretrain.label_corruption, self.pretrain.corruption, self.pretrain.epochs)
         return first, last
 
-    @functools.cached_property
+    @property
     def steps_per_epoch(self) -> int:
         """Return the number of steps in a whole epoch."""
         seen_size = self.data.seen_size

@@ -4,6 +4,7 @@ The operations are those that autograd would run, in their order, so that the gr
 (`tests/test_dense_networks.py`).
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -101,7 +102,7 @@ def dense_layers(batched: BatchedModule, trained: Iterable[str]) -> list[DenseLa
     if children[:1] and children[0].kind is nn.Flatten:
         children = children[1:]
     layers: list[DenseLayer] = []
-    for child, following in zip(children, [*children[1:], None], strict=True):
+    for child, following in itertools.zip_longest(children, children[1:]):
         layer = child.layer
         if type(layer) is nn.Linear and layer.in_features > 1:
             has_relu = following is not None and following.kind is nn.ReLU

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benevolent.trainables.errors import BadInput, damaged, one_line
+from benevolent.trainables.errors import BadInput, one_line
 from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
@@ -112,10 +112,7 @@ class CohortFiles:
         parts = []
         for name in self.names(table):
             part = self.folder.read_table(f"{table}/{name}")
-            try:
-                parts.append(as_declared(part, PARTS[table]))
-            except (LookupError, ValueError, pa.ArrowException) as error:
-                raise damaged(f"{self.folder.uri}/{table}/{name}", one_line(error)) from None
+            parts.append(as_declared(part, PARTS[table], f"{self.folder.uri}/{table}/{name}"))
         return parts
 
     def write_part(self, table: paths.TableName, part: int, columns: Mapping[str, Sequence[Any]]) -> None:

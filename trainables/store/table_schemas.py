@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from benevolent.trainables.config.model import MODEL_CONFIGS
 from benevolent.trainables.config.run import RunConfig
+from benevolent.trainables.errors import damaged, one_line
 from benevolent.trainables.store.paths import TableName
 
 if TYPE_CHECKING:
@@ -101,17 +102,23 @@ _TYPES: dict[Any, pa.DataType] = {
 }
 
 
-def as_declared(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def as_declared(table: pa.Table, schema: pa.Schema, place: str) -> pa.Table:
     """Return the declared columns of a table that was read, each with its declared type, and the table's metadata.
 
+    Args:
+        table: as it was read.
+        schema: the columns that it should have.
+        place: the path of its file, or its URI.
+
     Raises:
-        LookupError: a column is missing.
-        pyarrow.ArrowException: a column has values of another type.
-        ValueError: a row has no run.
+        BadInput: a column is missing or has values of another type, or a row has no run.
     """
-    typed = table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
+    try:
+        typed = table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
+    except (LookupError, ValueError, pa.ArrowException) as error:
+        raise damaged(place, one_line(error)) from None
     if typed["run_id"].null_count:
-        raise ValueError("a row has no run_id")
+        raise damaged(place, "a row has no run_id")
     return typed
 
 
