@@ -57,6 +57,7 @@ class MeasureJobOfACohort(NamedTuple):
 
     cohort_id: str
     parameter_file: str
+    measures: tuple[str, ...] = ("sleep",)
 
     @property
     def output(self) -> str:
@@ -67,7 +68,7 @@ class MeasureJobOfACohort(NamedTuple):
 class WholeFiles(ExistingMeasures):
     """Of a folder without files; no job is split."""
 
-    def split(self, job: MeasureJob, together: int) -> list[MeasureJob]:
+    def split(self, job: MeasureJob, together: int, most: int) -> list[MeasureJob]:
         """Return the job."""
         return [job]
 

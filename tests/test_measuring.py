@@ -219,16 +219,16 @@ def test_parts_of_a_job_do_its_work(cohort):
     (file,) = trained.files.final_files()
     existing = ExistingMeasures(trained.results)
     job = existing.missing("c", file, ["path_norm", "margin_mean"])
-    assert existing.split(job, 5) == [job]
-    parts = existing.split(job, 2)
+    assert existing.split(job, 2, 5) == [job]
+    parts = existing.split(job, 2, 2)
     ids = trained.run_ids
     assert [part.run_ids for part in parts] == [(ids[1], ids[4]), (ids[0], ids[2]), (ids[3],)]
-    assert existing.split(job, 2) == parts and len({part.output for part in parts}) == 3
+    assert existing.split(job, 2, 2) == parts and len({part.output for part in parts}) == 3
 
     measure_file(trained.results, parts[1])
     rest = ExistingMeasures(trained.results).missing("c", file, ["path_norm", "margin_mean"])
     assert sorted(rest.run_ids) == sorted([ids[1], ids[3], ids[4]])
-    remaining = ExistingMeasures(trained.results).split(rest, 2)
+    remaining = ExistingMeasures(trained.results).split(rest, 2, 2)
     assert parts[1].output not in {part.output for part in remaining}
     for part in remaining:
         measure_file(trained.results, part)

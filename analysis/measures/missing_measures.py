@@ -91,19 +91,20 @@ class ExistingMeasures:
         output = self._new_files(cohort_id, parameter_file, chosen, 1)[0]
         return MeasureJob(cohort_id, parameter_file, selectors, output, asked)
 
-    def split(self, job: MeasureJob, together: int) -> list[MeasureJob]:
+    def split(self, job: MeasureJob, together: int, most: int) -> list[MeasureJob]:
         """Return jobs that do the work of one in parts, with a file of rows each.
 
         Args:
             job: as `missing` returns it.
-            together: most networks of a part. Those that are measured together are in one part (`blocks_of`).
+            together: networks that are measured together at most: they are in one part (`blocks_of`).
+            most: networks of a part, unless those that are measured together are more.
         """
         about = self._about(job.cohort_id, job.parameter_file)
         parts: list[list[str]] = [[]]
         for block in blocks_of(about, together):
             run_ids = [about["run_id"][row] for row in block]
             asked = [run_id for run_id in run_ids if job.run_ids is None or run_id in job.run_ids]
-            if parts[-1] and len(parts[-1]) + len(asked) > together:
+            if parts[-1] and len(parts[-1]) + len(asked) > most:
                 parts.append([])
             parts[-1] += asked
         if len(parts) == 1:

@@ -38,7 +38,7 @@ class MeasuredFile(NamedTuple):
 
 
 def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: str = "cpu") -> MeasuredFile:
-    """Measure every network in a file of parameters, and write the rows as one file.
+    """Measure the networks of a job, and write the rows as one file.
 
     Args:
         results: the results folder.
@@ -47,29 +47,25 @@ def measure_file(results: Folder, job: MeasureJob, trust: bool = False, device: 
         device: where the measures are computed.
     """
     stored = MeasurableNetworks.load(results, job, trust, device)
-    asked = torch.tensor([job.run_ids is None or run_id in job.run_ids for run_id in stored.about["run_id"]])
     frames = []
     blocks = blocks_of(stored.about, networks_together(on_gpu=device != "cpu"))
-    for together in _with_equal_inputs(blocks, stored.inputs.values()):
-        rows = together[asked[together]]
-        if not len(rows):
-            continue
+    for rows in _with_equal_inputs(blocks, stored.inputs.values()):
         frame = stored.measure(rows, job.measures)
         frames.append(frame.assign(position=rows.numpy()[frame["position"]]))
     table = pd.concat(frames).sort_values("position", kind="stable", ignore_index=True)
     for column in ("run_id", "phase", "step"):
         table[column] = [stored.about[column][position] for position in table["position"]]
     results.write_table(job.output, measure_rows(table))
-    return MeasuredFile(int(asked.sum()), int(table["status"].str.startswith(MEASURE_ERROR).sum()))
+    return MeasuredFile(len(stored.configs), int(table["status"].str.startswith(MEASURE_ERROR).sum()))
 
 
 class MeasurableNetworks(NamedTuple):
-    """The networks of one file of parameters, with the data that they were trained on.
+    """The networks of a job, with the data that they were trained on.
 
     Attributes:
         network: their architecture; computed weights are plain parameters in it, see `plain_stack`.
         configs: of the K runs, in the order of the file.
-        about: metadata of the file: lists of `run_id`, `phase` and `step`.
+        about: their metadata: lists of `run_id`, `phase` and `step`.
         parameters: `name -> (K, ...)`.
         initial: the same at each run's random initialization.
         buffers: `name -> (K, ...)`.
@@ -94,6 +90,8 @@ class MeasurableNetworks(NamedTuple):
     def load(cls, results: Folder, job: MeasureJob, trust: bool, device: str) -> "MeasurableNetworks":
         """Read the networks of a job's file, and the data of their runs."""
         stored = read_parameters(CohortFiles(results, job.cohort_id).folder, job.parameter_file)
+        if job.run_ids is not None:
+            stored = stored.of_runs(job.run_ids)
         about = stored.metadata
         tensors = {name: value.to(device) for name, value in stored.tensors.items()}
         manifest = Manifest.read(results, job.cohort_id)

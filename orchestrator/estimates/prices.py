@@ -1,8 +1,6 @@
 """Prices of the parts of a sweep on one quiet core, before any of it is measured; a sweep that runs corrects them.
 
-Fitted to one run of the quickstart on one core of an AMD EPYC, of which no print is kept: 480 networks, 49 s of
-training, 52 s of measuring, 16 s of report. `benchmarks/prices.py` measures them anew: networks of the same shapes are
-now measured together, which has halved `SECONDS_PER_MEASURE`.
+`benchmarks/prices.py` measures them, at the sizes of the quickstart; its print is `benchmarks/results/prices.txt`.
 """
 
 from collections.abc import Sequence
@@ -14,18 +12,18 @@ from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.store.manifest import Manifest
 
-#: Start of Ray, its workers and their imports; `benchmarks/results/start_up.txt` has 8 to 13 s until the first step.
-STARTUP_SECONDS = 12.0
+#: Until the first step: start of Ray, its workers and their imports (`benchmarks/results/start_up.txt`).
+STARTUP_SECONDS = 10.0
 #: Of a step of one network in a stack, and of arithmetic in training.
 SECONDS_PER_STEP = 1.4e-5
-SECONDS_PER_FLOP = 3.1e-11
+SECONDS_PER_FLOP = 2.4e-11
 #: Of one measure of one network, and in addition for the arithmetic of a pass over its training examples.
-SECONDS_PER_MEASURE = 6e-4
-SECONDS_PER_MEASURED_FLOP = 2.7e-11
+SECONDS_PER_MEASURE = 4.5e-4
+SECONDS_PER_MEASURED_FLOP = 2.4e-11
 #: Of a report: in any case, for each predictor, and in addition for each run.
-SECONDS_PER_REPORT = 5.0
-SECONDS_PER_PREDICTOR = 0.12
-SECONDS_PER_PREDICTOR_AND_RUN = 2e-5
+SECONDS_PER_REPORT = 4.2
+SECONDS_PER_PREDICTOR = 0.072
+SECONDS_PER_PREDICTOR_AND_RUN = 7.4e-5
 
 
 def measuring_seconds(networks: int, measures: int, flops: int) -> float:
@@ -43,7 +41,7 @@ def report_seconds(runs: int, predictors: int) -> float:
     """Return the price of judging and of the report.
 
     >>> round(report_seconds(480, 77))
-    15
+    12
     """
     each = SECONDS_PER_PREDICTOR + SECONDS_PER_PREDICTOR_AND_RUN * runs
     return SECONDS_PER_REPORT + predictors * each

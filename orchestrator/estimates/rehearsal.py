@@ -81,7 +81,8 @@ def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="benevolent-"))
         stack.enter_context(_one_thread())
         values = _rehearsed_fields(config, name, sizes)
-        configs = tuple(RunConfig.parse(values | {"seed": seed}) for seed in range(stack_size))
+        first = RunConfig.parse(values)
+        configs = tuple(first.model_copy(update={"seed": seed}) for seed in range(stack_size))
         rehearsed_record = RecordConfig(epochs=[2], early_stop=early_stop)
         Manifest.of("r", configs, (Role.RUN,) * stack_size, (), rehearsed_record).write(Folder(scratch))
         seconds = [each / stack_size for each in _seconds_of_epochs(Folder(scratch), "r")]

@@ -11,6 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from benevolent.analysis.measures.measured_together import networks_together
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob
 from benevolent.analysis.measures.on_checkpoints import MeasuredFile, measure_file
+from benevolent.orchestrator.estimates.prices import SECONDS_PER_MEASURE
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
 from benevolent.trainables.errors import BadInput
@@ -18,6 +19,9 @@ from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_worker import assigned_device, end_with_parent, receive_datasets
+
+#: Price of a job, about, above which it is split. A part costs a tenth of a second in addition.
+SECONDS_OF_A_PART = 1.0
 
 
 class MeasureActor:
@@ -82,7 +86,7 @@ class MeasurePool:
 
         Args:
             existing: the measures in the job's results folder.
-            job: of a file; None is ignored. It is split, so that several actors can work on a file with many networks.
+            job: of a file; None is ignored. If it is long, it is split, so that several actors can work on it.
         """
         if job is None:
             return
@@ -91,7 +95,9 @@ class MeasurePool:
         if file in self._submitted_files:
             return
         self._submitted_files.add(file)
-        for part in existing.split(job, networks_together(on_gpu=self.placement.gpus > 0)):
+        together = networks_together(on_gpu=self.placement.gpus > 0)
+        most = int(SECONDS_OF_A_PART / (len(job.measures) * SECONDS_PER_MEASURE))
+        for part in existing.split(job, together, most):
             self.submitted += 1
             self._open[job.cohort_id] += 1
             self._queue.append((results, part))

@@ -7,7 +7,7 @@ pruned, so only the masks say what was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,14 @@ class StoredNetworks:
     def run_ids(self) -> list[str]:
         """Ids of the runs, in order."""
         return self.metadata["run_id"]
+
+    def of_runs(self, run_ids: Collection[str]) -> StoredNetworks:
+        """Return the networks of some runs, in the order of the file."""
+        rows = [row for row, run_id in enumerate(self.run_ids) if run_id in run_ids]
+        tensors = {name: value[rows] for name, value in self.tensors.items()}
+        masks = {name: value[rows] for name, value in self.masks.items()}
+        metadata = {name: [values[row] for row in rows] for name, values in self.metadata.items()}
+        return StoredNetworks(tensors, masks, metadata)
 
     def network(self, row: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the tensors `name -> (...)` and the masks `name -> (...)` of one network."""
