@@ -8,18 +8,22 @@ reject, or that both keep, is decided; only the others are drawn further, up to 
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
 from scipy.stats import beta
 
 from benevolent.analysis.statistics.resampling import false_discovery
+from benevolent.trainables.machine_cpus import machine_cpus
 
 #: Resampling risk: the probability that an interval ever misses the p-value that all permutations would give.
 RESAMPLING_RISK = 1e-3
+#: Blocks of permutations that are drawn at once, at most: each takes some hundred megabytes where there are many runs.
+THREADS = 4
 
 Interval = tuple[float, float]
 NOT_TESTED = (np.nan, np.nan)
@@ -153,15 +157,16 @@ def draw(tests: Iterable[PredictorTests], total: int) -> None:
     together: dict[tuple[int, int], list[PredictorTests]] = {}
     for test in tests:
         together.setdefault((id(test.nulls), test.permutations), []).append(test)
-    for group in together.values():
-        nulls = group[0].nulls
-        columns = [test.column for test in group]
-        for start in range(group[0].permutations, total, nulls.block):
-            size = min(nulls.block, total - start)
-            beyond, transfers = nulls.count_exceedances(start, size, columns)
-            for test, new_beyond, new_transfers in zip(group, beyond, transfers, strict=True):
-                _add(test.counts[Claim.BEYOND], int(new_beyond), size)
-                _add(test.counts[Claim.TRANSFERS], int(new_transfers), size)
+    with ThreadPoolExecutor(min(THREADS, machine_cpus())) as threads:
+        for group in together.values():
+            nulls = group[0].nulls
+            starts = range(group[0].permutations, total, nulls.block)
+            sizes = [min(nulls.block, total - start) for start in starts]
+            count = partial(nulls.count_exceedances, columns=[test.column for test in group])
+            for size, (beyond, transfers) in zip(sizes, threads.map(count, starts, sizes), strict=True):
+                for test, new_beyond, new_transfers in zip(group, beyond, transfers, strict=True):
+                    _add(test.counts[Claim.BEYOND], int(new_beyond), size)
+                    _add(test.counts[Claim.TRANSFERS], int(new_transfers), size)
 
 
 def _add(count: ExceedanceCount, exceedances: int, permutations: int) -> None:
