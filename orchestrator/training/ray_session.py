@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
 from benevolent.orchestrator.training.ray_processes import stopped_without_ray
-from benevolent.orchestrator.training.stopping import keep_handlers
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
 
@@ -72,7 +71,6 @@ def ray_cluster(address: str | None) -> Iterator[None]:
                 until_left.enter_context(stopped_without_ray())
             else:
                 _connect(address)
-            keep_handlers()
         yield
 
 
@@ -100,7 +98,6 @@ def ray_starts_meanwhile() -> Iterator[None]:
     finally:
         wait([starting])
     starting.result()
-    keep_handlers()
     until_left.enter_context(stopped_without_ray())
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -25,22 +25,16 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds until the processes that were started have to be gone, and until cleaning up has to be done.
 SECONDS_TO_KILL = 4.0
 SECONDS_TO_CLEAN = 3.0
-#: Seconds between two looks at the handlers: Ray puts one for SIGTERM, which prints its stack, in the place of ours.
-SECONDS_BETWEEN_LOOKS = 0.1
+#: Asks the thread that waits for signals to end.
+LEAVE = signal.SIGUSR1
 #: Number of `prctl` that makes this process the parent of processes below it whose own parent dies (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
-#: Bytes that are enough for the C library's `struct sigaction`.
-SIGACTION_BYTES = 512
 
 MESSAGE = "\nstopped. Nothing is lost: the same command continues from here.\n"
 SHOW_CURSOR = "\x1b[?25h"
 
-#: Not a signal's number: asks the thread that reads the pipe to say that it has read all that came before.
-ASK = b"\0"
-
 _cleanups: list[Callable[[], object]] = []
 _answered: set[int] = set()
-_all_read = threading.Event()
 _stopping = threading.Lock()
 
 
@@ -48,31 +42,27 @@ _stopping = threading.Lock()
 def stopped_by_signals() -> Iterator[None]:
     """Stop this process, and those that it has started, at a signal of `STOPPING` within the context.
 
-    The operating system's handler writes the signal's number into a pipe, and a thread waits at its other end. So a
-    signal is seen while the main thread computes or waits outside Python, and wherever it would swallow an exception.
-    At the end of the context, signals that have come are answered first: Ray's own handler may end it.
+    The signals are blocked in this thread and so in all that are started later, but for one thread that waits for them.
+    So a signal is seen while the main thread computes or waits outside Python, and wherever it would swallow an
+    exception, and handlers that others install, such as Ray's in C++ that prints its stack, are never called. Processes
+    that Python forks have the signals unblocked. In this one they stay blocked after the context, when it is about to
+    end.
 
-    On systems other than Linux, a process whose parent died before it may be left, and a handler that others have
-    installed in C stays until `keep_handlers` is called.
+    On systems other than Linux, a process whose parent died before it may be left.
     """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in STOPPING:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _ignore)
-            _answered.add(number)
+    _answered.update(number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*_answered, LEAVE})
     os.register_at_fork(after_in_child=_forget)
-    threading.Thread(target=_wait_and_stop, args=(reading,), daemon=True, name="stops at signals").start()
+    waiting = threading.Thread(target=_wait_and_stop, daemon=True, name="stops at signals")
+    waiting.start()
     if sys.platform == "linux":
         _adopt_orphans()
-        handlers = {number: _c_handler(number) for number in _answered}
-        threading.Thread(target=_keep_c_handlers, args=(handlers,), daemon=True, name="keeps handlers").start()
     try:
         yield
     finally:
-        os.write(writing, ASK)
-        _all_read.wait()
+        assert waiting.ident is not None
+        signal.pthread_kill(waiting.ident, LEAVE)
+        waiting.join()
 
 
 @contextmanager
@@ -86,34 +76,24 @@ def undone_when_stopped(undo: Callable[[], object]) -> Iterator[None]:
         undo()
 
 
-def keep_handlers() -> None:
-    """Put our handlers back in the place of those that Ray has installed; for the main thread."""
-    for number in _answered:
-        signal.signal(number, _ignore)
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing: the thread that reads the pipe stops the process."""
-
-
 def _forget() -> None:
     """Give a forked process the usual handlers."""
     if not _answered:
         return
-    signal.set_wakeup_fd(-1)
     for number in _answered:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_answered, LEAVE})
     _answered.clear()
     _cleanups.clear()
 
 
-def _wait_and_stop(reading: int) -> None:
+def _wait_and_stop() -> None:
     while True:
-        number = os.read(reading, 1)[0]
+        number = signal.sigwait({*_answered, LEAVE})
         if number in _answered:
             _stop(MESSAGE, 128 + number)
-        if number == ASK[0]:
-            _all_read.set()
+        if not _answered & signal.sigpending():
+            return
 
 
 def stop(message: str, code: int = 1) -> None:
@@ -201,20 +181,3 @@ def _suspend_children(this: "psutil.Process", end: float) -> set["psutil.Process
 def _adopt_orphans() -> None:
     """Become the parent of processes below this one whose own parent dies: a signal to all may end it first."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _c_handler(number: int) -> ctypes.Array[ctypes.c_char]:
-    """Return the C library's description of the handler of a signal."""
-    handler = ctypes.create_string_buffer(SIGACTION_BYTES)
-    ctypes.CDLL(None).sigaction(number, None, handler)
-    return handler
-
-
-def _keep_c_handlers(handlers: Mapping[int, ctypes.Array[ctypes.c_char]]) -> None:
-    """Put the C library's handlers, which lead to ours, back whenever others have taken their place."""
-    library = ctypes.CDLL(None)
-    while True:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-        for number, handler in handlers.items():
-            if _c_handler(number).raw != handler.raw:
-                library.sigaction(number, handler, None)
