@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 import pytest
+import torch
 from rich.console import Console
 
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
@@ -53,6 +54,7 @@ def train_and_measure(
 
 def replace_ray(patch: pytest.MonkeyPatch) -> None:
     """Let commands train and measure in their own process: a start of Ray costs more than a small sweep."""
+    torch.set_num_threads(1)  # as in workers: the tests beside this one need the other cores
     patch.setattr(sweep, "train_and_measure", train_and_measure)
     patch.setattr(sweep, "measure_folders", measure_folders)
     patch.setattr(ray_session, "ray_starts_meanwhile", nullcontext)
