@@ -4,7 +4,7 @@ One quantity is doubled again and again, and all else stays as it is: the runs o
 the width of a network, the checkpoints of a run. Each size is a sweep in a folder of its own; planning, training and
 judging are processes of their own, as they are commands of their own. A line for each size, then the slope of every
 column: the exponent b of size^b, by least squares over the logarithms of the sizes' larger half. Above 1 the cost grows
-faster than the sweep. The print of a run that was stopped early is kept in `results/growth.txt`.
+faster than the sweep. A print of the larger numbers of runs is kept in `results/growth.txt`.
 
     python benchmarks/growth.py                      # all
     python benchmarks/growth.py runs --largest 1920
