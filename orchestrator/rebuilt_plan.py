@@ -14,7 +14,7 @@ from benevolent.orchestrator.stored_spec import find_damaged_descriptions
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.plan_files import plan_numbers
+from benevolent.trainables.store.plan_files import plan_numbers, tables_of_plan
 
 
 def damaged_descriptions(results: Folder, existing: ExistingCohorts, plan: Plan) -> dict[str, str]:
@@ -68,18 +68,14 @@ def discard(results: Folder, damaged: Mapping[str, str], console: Console) -> No
     """
     for number in plan_numbers(results):
         if not _is_whole(number, damaged):
-            for path in _files(number):
+            for path in tables_of_plan(number):
                 results.delete(path)
     for line in damaged.values():
         console.print(f"{line}; made again from the spec", soft_wrap=True, highlight=False, markup=False)
 
 
-def _files(number: int) -> tuple[str, str]:
-    return paths.plan_runs(number), paths.plan_cohorts(number)
-
-
 def _is_whole(number: int, damaged: Mapping[str, str]) -> bool:
-    return not any(path in damaged for path in _files(number))
+    return not any(path in damaged for path in tables_of_plan(number))
 
 
 def _runs_of(results: Folder, number: int) -> set[str]:

@@ -87,9 +87,9 @@ def report(
     inputs = report_inputs(folder)
     if not anew and not figure_formats and _inputs_of_report(folder) == inputs:
         return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
-    with Stages(console, "report") as stages:
-        results = load_results(folder)
-        stages.price = sweep_report_seconds(spec.record, len(results.planned))
+    results = load_results(folder)
+    price = sweep_report_seconds(spec.record, len(results.planned))
+    with Stages(console, "report", price=price) as stages:
         stages.expect(READING + EARLY + PAGE)
         stages.begin("reading the tables", READING)
         content = _content(folder, spec, results, stages)

@@ -26,14 +26,18 @@ class Stages:
         console: to print on; None to print nothing.
         title: of all stages, such as "report".
         clock: gives seconds.
-
-    Attributes:
-        price: seconds that all stages are expected to take, if that is known. It tells the time that is left until
-            enough is done for the pace to tell it.
+        price: seconds that all stages are expected to take; None if that is unknown. The time that is left is told by
+            it until enough is done to tell it by the pace.
     """
 
-    def __init__(self, console: Console | None, title: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.price: float | None = None
+    def __init__(
+        self,
+        console: Console | None,
+        title: str,
+        clock: Callable[[], float] = time.monotonic,
+        price: float | None = None,
+    ) -> None:
+        self.price = price
         self.console = console
         self.title = title
         self.clock = clock
@@ -78,7 +82,7 @@ class Stages:
         return f"{self.title}: {name}" + ("" if left is None else f", about {duration(left)} left")
 
     def seconds_left(self) -> float | None:
-        """Return the seconds left at the pace so far; before a tenth is done by the price, None if that is unknown."""
+        """Return the seconds left by the pace so far, or before a tenth is done by the price; None if it is unknown."""
         elapsed = self.clock() - self.started
         still = self.share_begun + self.share_left
         if self.share_done < LEAST_DONE * (self.share_done + still):

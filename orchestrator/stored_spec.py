@@ -1,6 +1,7 @@
 """The spec in a results folder, what is damaged of it and of plans, and whether a sweep may go on; without torch."""
 
 import posixpath
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
@@ -11,7 +12,7 @@ from benevolent.trainables.store import checksums, paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import HOW_TO_REPAIR
 from benevolent.trainables.store.missing_plugins import missing_plugins_hint
-from benevolent.trainables.store.plan_files import plan_numbers
+from benevolent.trainables.store.plan_files import plan_numbers, tables_of_plan
 
 
 def check_folder(results: Folder, spec: SweepSpec) -> None:
@@ -60,7 +61,7 @@ def read_spec(results: Folder) -> SweepSpec:
 
 
 def _read_values(results: Folder) -> Any:
-    """Return the values of a folder's spec; the plugins that it needs are not."""
+    """Return the values of the spec in a results folder, without the plugins that it may need."""
     results.check_exists()
     if not results.exists(paths.SPEC):
         raise BadInput(f"{results.uri}: holds no sweep (no file {paths.SPEC} in it)")
@@ -87,37 +88,29 @@ def spec_text(spec: SweepSpec) -> str:
 
 def find_damaged_descriptions(results: Folder) -> dict[str, str]:
     """Return the damaged or missing files of the spec and the plans: path -> a line that says what is wrong."""
-    damaged = {}
-    if results.exists(paths.SPEC):
-        try:
-            read_spec(results)
-        except BadInput as error:
-            damaged[paths.SPEC] = str(error)
-    for path in _plan_files(results):
-        try:
-            results.read_table(path)
-        except BadInput as error:
-            damaged[path] = str(error)
-    return damaged
+    return dict(_damaged_files(results, read_spec))
 
 
 def check_descriptions(results: Folder) -> None:
-    """Refuse a results folder with a damaged spec or plan; the plugins that the spec needs are not.
+    """Refuse a results folder with a damaged spec or plan. Plugins that the spec may need are not imported.
 
     Raises:
         BadInput: names the first such file.
     """
-    try:
-        if results.exists(paths.SPEC):
-            _read_values(results)
-        for path in _plan_files(results):
-            results.read_table(path)
-    except BadInput as error:
-        raise BadInput(f"{error}; {HOW_TO_REPAIR}") from None
+    for _, line in _damaged_files(results, _read_values):
+        raise BadInput(f"{line}; {HOW_TO_REPAIR}")
 
 
-def _plan_files(results: Folder) -> list[str]:
-    files = []
+def _damaged_files(results: Folder, read: Callable[[Folder], object]) -> Iterator[tuple[str, str]]:
+    """Yield the path of each damaged file, and a line that says what is wrong; `read` reads the spec."""
+    if results.exists(paths.SPEC):
+        try:
+            read(results)
+        except BadInput as error:
+            yield paths.SPEC, str(error)
     for number in plan_numbers(results):
-        files += [paths.plan_runs(number), paths.plan_cohorts(number)]
-    return files
+        for path in tables_of_plan(number):
+            try:
+                results.read_table(path)
+            except BadInput as error:
+                yield path, str(error)

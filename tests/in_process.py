@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def train_sweep(
     """Train what is missing and measure it, as `orchestrator.sweep.train_sweep` does with Ray."""
     results = Folder(out)
     todo, done = prepare_anew(results, spec)
-    return train_and_measure(results, spec.record, spec.resources, todo, done, console, address)
+    return train_and_measure(results, spec.record, spec.resources, todo, done)
 
 
 def train_and_measure(
@@ -37,18 +38,16 @@ def train_and_measure(
     resources: ResourcesConfig,
     todo: Sequence[Manifest],
     done: Sequence[str],
-    console: Console | None = None,
-    address: str | None = None,
-    trust: bool = True,
-    seconds_after: float = 0.0,
+    *others: Any,
+    **more: Any,
 ) -> TrainingSummary:
-    """Train and measure, as `orchestrator.train_and_measure.train_and_measure` does with Ray."""
+    """Train and measure, as `orchestrator.train_and_measure.train_and_measure` does with Ray and a display."""
     for cohort in todo:
         assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
     jobs = missing_jobs(ExistingMeasures(results), cohorts, record.names, record.measure_at == "checkpoints")
     for job in jobs:
-        measure_file(results, job, trust)
+        measure_file(results, job, trust=True)
     return TrainingSummary(sum(len(cohort.runs) for cohort in todo), len(jobs), [])
 
 

@@ -83,10 +83,11 @@ def test_stages_after_training_say_what_is_done_and_how_long_it_takes():
 
 def test_before_a_tenth_of_the_stages_is_done_their_price_tells_the_time_left():
     now = [0.0]
-    stages = Stages(None, "report", lambda: now[0])
+    unpriced = Stages(None, "report", lambda: now[0])
+    unpriced.expect(10)
+    assert unpriced.line("reading") == "report: reading"
+    stages = Stages(None, "report", lambda: now[0], price=20.0)
     stages.expect(10)
-    assert stages.line("reading") == "report: reading"
-    stages.price = 20.0
     stages.begin("judging", 8)
     now[0] = 5.0
     assert stages.line("judging") == "report: judging, about 15 s left"

@@ -91,13 +91,10 @@ def test_a_measure_that_cannot_be_taken_any_more_is_named(finished):
     assert line in console.file.getvalue()
 
 
-def trained_here(results, record, resources, todo, done, console, address, seconds_after):
+def trained_here(results, record, resources, todo, done, *others, **more):
     """What `train_and_measure` does with Ray, and then the removal."""
-    for cohort in todo:
-        assert start_training(results, cohort.cohort_id, save_every_seconds=1e9).advance(1e9).done
+    in_process.train_and_measure(results, record, resources, todo, done)
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    for job in missing_jobs(ExistingMeasures(results), cohorts, record.names, True):
-        measure_file(results, job)
     ParameterRemoval(results, [], cohorts, lambda cohort_id: True).remove()
 
 

@@ -57,6 +57,13 @@ def test_integer_and_float_values_give_the_same_run_id():
     assert run_ids(sweep(grid={"init.scale": [1, 2]})) == run_ids(sweep(grid={"init.scale": [1.0, 2.0]}))
 
 
+def test_a_copy_with_another_seed_has_an_id_of_its_own():
+    config = RunConfig.parse({"seed": 1, "prune": {"fraction": 0.5}})
+    assert config.run_id and config.parent.seed == 1
+    copy = config.model_copy(update={"seed": 2})
+    assert copy.run_id == RunConfig.parse({"seed": 2, "prune": {"fraction": 0.5}}).run_id and copy.parent.seed == 2
+
+
 def test_quickstart_has_480_distinct_runs_and_a_description():
     ids = run_ids(load_spec("quickstart"))
     assert len(ids) == len(set(ids)) == 480

@@ -1,9 +1,9 @@
-"""Networks of one file that are measured together."""
+"""Which networks of a file of parameters are measured together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Most networks that are measured together on one core, where more gain nothing, and on a GPU.
+#: Most networks that are measured together: on a core, where larger stacks are no faster, and on a GPU.
 ON_CORE = 32
 ON_GPU = 8192
 

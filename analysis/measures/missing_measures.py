@@ -81,10 +81,11 @@ class ExistingMeasures:
             if asked is not None:
                 networks = [place for place in networks if place[0] in asked]
             versions = self._versions_of(cohort_id)
-            chosen = [measure for measure in chosen if _lacking(networks, [measure], versions)]
-            lacking = _lacking(networks, chosen, versions)
+            lacking_of = {measure.name: _lacking(networks, measure, versions) for measure in chosen}
+            chosen = [measure for measure in chosen if lacking_of[measure.name]]
+            lacking = set[Place]().union(*lacking_of.values())
             if len(lacking) < len(networks):
-                asked = tuple(place[0] for place in lacking)
+                asked = tuple(place[0] for place in networks if place in lacking)
         if not chosen:
             return None
         selectors = tuple(measure.selector for measure in chosen)
@@ -96,8 +97,8 @@ class ExistingMeasures:
 
         Args:
             job: as `missing` returns it.
-            together: networks that are measured together at most: they are in one part (`blocks_of`).
-            most: networks of a part, unless those that are measured together are more.
+            together: most networks that are measured together, and so are in one part (`blocks_of`).
+            most: most networks of a part, unless a block has more.
         """
         about = self._about(job.cohort_id, job.parameter_file)
         parts: list[list[str]] = [[]]
@@ -122,7 +123,7 @@ class ExistingMeasures:
         return {name for _, _, _, name in self._versions_of(cohort_id)}
 
     def _new_files(self, cohort_id: str, parameter_file: str, measures: Sequence[Measure], count: int) -> list[str]:
-        """Return the paths of files of measures that do not exist yet."""
+        """Return so many paths of files of measures that do not exist yet."""
         lines = [f"{measure.selector} {measure.version}" for measure in measures]
         text = "\n".join(lines)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -188,11 +189,7 @@ def missing_jobs(
 
 
 def _lacking(
-    networks: Sequence[Place], measures: Sequence[Measure], versions: Mapping[tuple[str, str, int, str], int]
-) -> list[Place]:
-    """Return the networks that lack a row of some of these measures."""
-    return [
-        place
-        for place in networks
-        if any(versions.get((*place, measure.name), -1) < measure.version for measure in measures)
-    ]
+    networks: Sequence[Place], measure: Measure, versions: Mapping[tuple[str, str, int, str], int]
+) -> set[Place]:
+    """Return the networks that lack a row of a measure's version."""
+    return {place for place in networks if versions.get((*place, measure.name), -1) < measure.version}

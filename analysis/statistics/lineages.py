@@ -186,7 +186,7 @@ class ExchangeableReplicates:
 
 
 def _as_slice(places: np.ndarray) -> np.ndarray | slice:
-    """Return ascending places as a slice if they are adjacent: to write there takes a tenth of the time."""
+    """Return ascending places as a slice if they are adjacent: numpy writes to a slice much faster."""
     first, last = int(places[0]), int(places[-1])
     return slice(first, last + 1) if last - first == len(places) - 1 else places
 

@@ -20,7 +20,7 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_worker import assigned_device, end_with_parent, receive_datasets
 
-#: Price of a job, about, above which it is split. A part costs a tenth of a second in addition.
+#: Jobs are split into parts of about this price; each part reads files and builds the network anew.
 SECONDS_OF_A_PART = 1.0
 
 

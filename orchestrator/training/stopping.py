@@ -25,7 +25,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds until the processes that were started have to be gone, and until cleaning up has to be done.
 SECONDS_TO_KILL = 4.0
 SECONDS_TO_CLEAN = 3.0
-#: Asks the thread that waits for signals to end.
+#: Sent to the thread that waits for signals, to end it.
 LEAVE = signal.SIGUSR1
 #: Number of `prctl` that makes this process the parent of processes below it whose own parent dies (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
@@ -42,11 +42,12 @@ _stopping = threading.Lock()
 def stopped_by_signals() -> Iterator[None]:
     """Stop this process, and those that it has started, at a signal of `STOPPING` within the context.
 
-    The signals are blocked in this thread and so in all that are started later, but for one thread that waits for them.
-    So a signal is seen while the main thread computes or waits outside Python, and wherever it would swallow an
-    exception, and handlers that others install, such as Ray's in C++ that prints its stack, are never called. Processes
-    that Python forks have the signals unblocked. In this one they stay blocked after the context, when it is about to
-    end.
+    The signals are blocked in this thread, and so in all threads that are started later; one thread waits for them. So
+    a signal is seen while the main thread computes or waits outside Python, and wherever it would swallow an exception.
+    Handlers that others install are never called; Ray's, in C++, would print its stack.
+
+    In Ray's processes, and in all that `os.fork` starts, the signals are unblocked; what `subprocess` starts without
+    `preexec_fn` inherits the block. In this process they stay blocked after the context, when it is about to end.
 
     On systems other than Linux, a process whose parent died before it may be left.
     """

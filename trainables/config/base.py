@@ -53,6 +53,16 @@ class Section(BaseModel):
         alone: Any = create_model(cls.__name__, __base__=Section, **{name: (info.rebuild_annotation(), info.default)})  # type: ignore[call-overload]
         alone.parse({name: value}, where)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some fields replaced, as pydantic does, but without values that were computed and kept.
+
+        Pydantic copies these, too: a run with another seed would keep the id of the original.
+        """
+        copied = super().model_copy(update=update, deep=deep)
+        for name in vars(copied).keys() - type(self).model_fields.keys():
+            del vars(copied)[name]
+        return copied
+
     def without_effect(self, name: str) -> tuple[str, Any] | None:
         """Return the other field and its value that leave field `name` without effect, or None.
 

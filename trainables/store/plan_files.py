@@ -25,6 +25,11 @@ def plan_numbers(results: Folder) -> list[int]:
     return sorted(number for number in numbers if number is not None)
 
 
+def tables_of_plan(number: int) -> tuple[str, str]:
+    """Return the paths of the two tables of a plan."""
+    return paths.plan_runs(number), paths.plan_cohorts(number)
+
+
 def write_plan(results: Folder, runs: pd.DataFrame, cohorts: pd.DataFrame) -> None:
     """Write a plan beside the earlier ones, unless it equals the last one; the table of runs is written last.
 

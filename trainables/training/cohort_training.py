@@ -70,7 +70,7 @@ class CohortTraining:
         self.pinned = pinned
         self.manifest = Manifest.read(results, cohort_id)
         self.config = self.manifest.configs[0]  # what all runs of the cohort share is read from the first
-        self.phases_of_run = {config.run_id: config.phases for config in self.manifest.configs}
+        self._phases_of_run = {config.run_id: config.phases for config in self.manifest.configs}
         self.data = data.load(self.config.data, self.config.precision, device)
         self.network = built_network.for_run(self.config, self.data)
         self.teach = TeacherLabels(results, self.manifest).labels
@@ -144,7 +144,7 @@ class CohortTraining:
     @property
     def phase(self) -> Phase:
         """The present phase of the first run; runs of a cohort differ in its targets and limits of epochs."""
-        return self.phases_of_run[self.config.run_id][self.phase_index]
+        return self._phases_of_run[self.config.run_id][self.phase_index]
 
     @property
     def timeline(self) -> PhaseTimeline:
@@ -159,7 +159,7 @@ class CohortTraining:
     @property
     def _phases(self) -> list[Phase]:
         """The present phase of every run that still trains."""
-        return [self.phases_of_run[config.run_id][self.phase_index] for config in self.running.configs]
+        return [self._phases_of_run[config.run_id][self.phase_index] for config in self.running.configs]
 
     @property
     def _batch_size(self) -> int:
