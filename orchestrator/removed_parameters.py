@@ -1,7 +1,7 @@
 """Removal of the parameters of networks that are measured and no longer needed (`record.keep_parameters: false`)."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from rich.console import Console
 
@@ -9,9 +9,10 @@ from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, lacking_measures
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.results_folder import ExistingCohorts
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.manifest import Manifest, cohort_of_run
 
 
 class ParameterRemoval:
@@ -21,17 +22,21 @@ class ParameterRemoval:
     and the initial weights that its runs have from them.
 
     Args:
-        results: the results folder.
-        unfinished: the cohorts that are still to be trained or measured.
+        existing: the measures in the results folder.
+        unfinished: the cohorts that are still to be trained or measured, or that may be later.
         done: ids of those that were trained before.
-        is_measured: returns True for the id of a cohort of which nothing is left to be measured.
+        newly_measured: returns the new files of measures of a cohort; None while something is left to be measured.
     """
 
     def __init__(
-        self, results: Folder, unfinished: Sequence[Manifest], done: Iterable[str], is_measured: Callable[[str], bool]
+        self,
+        existing: ExistingMeasures,
+        unfinished: Sequence[Manifest],
+        done: Iterable[str],
+        newly_measured: Callable[[str], Sequence[str] | None],
     ) -> None:
-        self._results = results
-        self._is_measured = is_measured
+        self._existing = existing
+        self._newly_measured = newly_measured
         self._ready = dict.fromkeys(done)
         self._needs = {cohort.cohort_id: cohort.waits_for for cohort in unfinished}
         self._needed_by: dict[str, set[str]] = defaultdict(set)
@@ -45,14 +50,76 @@ class ParameterRemoval:
 
     def remove(self) -> None:
         """Remove the parameters that nobody needs any more."""
-        measured = [name for name in self._ready if self._is_measured(name)]
+        measured: dict[str, Sequence[str]] = {}
+        for cohort_id in self._ready:
+            new = self._newly_measured(cohort_id)
+            if new is not None:
+                measured[cohort_id] = new
         for cohort_id in measured:
             for name in self._needs.pop(cohort_id, ()):
                 self._needed_by[name].discard(cohort_id)
-        for cohort_id in measured:
+        for cohort_id, new in measured.items():
             if not self._needed_by[cohort_id]:
                 del self._ready[cohort_id]
-                CohortFiles(self._results, cohort_id).remove_parameters()
+                files = CohortFiles(self._existing.results, cohort_id)
+                files.remove_parameters([*self._existing.files_of(cohort_id), *new])
+
+
+def left_alone(
+    results: Folder, existing: ExistingCohorts, todo: Sequence[Manifest], done: Collection[str]
+) -> list[Manifest]:
+    """Return the cohorts with runs that a command does not ask for, if they may yet be trained or measured.
+
+    Args:
+        results: the results folder.
+        existing: its cohorts, the new ones among them.
+        todo: the cohorts that the command trains.
+        done: ids of the finished ones that it asks for.
+    """
+    asked_for = {*done, *(cohort.cohort_id for cohort in todo)}
+    runs = set[str]()
+    for cohort in existing.cohorts:
+        if cohort.cohort_id in asked_for:
+            runs.update(cohort.run_ids)
+    found = []
+    for cohort, ended in zip(existing.cohorts, existing.ended, strict=True):
+        if not runs.issuperset(cohort.run_ids) and _needs_networks(results, cohort, ended):
+            found.append(cohort)
+    return found
+
+
+def _needs_networks(results: Folder, cohort: Manifest, ended: set[str]) -> bool:
+    """Return True if a cohort may yet be trained or measured, for which it reads the networks that it waits for."""
+    is_finished = ended.issuperset(cohort.run_ids)
+    return not is_finished or not CohortFiles(results, cohort.cohort_id).parameters_removed
+
+
+def remove_superseded(results: Folder, existing: ExistingCohorts, keep_parameters: bool) -> None:
+    """Remove what cohorts hold whose runs are all read from others, in which they were trained again for more records.
+
+    Their states are removed, and their parameters, if no cohort needs them that may yet be trained or measured.
+
+    Args:
+        results: the results folder, which this process holds.
+        existing: its cohorts as they were before some were trained, the new ones among them.
+        keep_parameters: `record.keep_parameters`; with True, only states are removed.
+    """
+    times = Counter(run_id for cohort in existing.cohorts for run_id in cohort.run_ids)
+    if max(times.values(), default=0) < 2:
+        return
+    now = ExistingCohorts.read(results, RecordConfig())
+    read_from = set(cohort_of_run(now.cohorts, now.ended).values())
+    needed = set[str]()
+    for position in read_from:
+        if _needs_networks(results, now.cohorts[position], now.ended[position]):
+            needed.update(now.cohorts[position].waits_for)
+    for position, cohort in enumerate(now.cohorts):
+        if position in read_from:
+            continue
+        files = CohortFiles(results, cohort.cohort_id)
+        files.delete_states()
+        if not keep_parameters and cohort.cohort_id not in needed:
+            files.remove_parameters()
 
 
 def removed_but_needed(results: Folder, existing: ExistingCohorts, plan: Plan) -> list[str]:

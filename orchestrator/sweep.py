@@ -21,7 +21,12 @@ from benevolent.orchestrator.lease import check_free, held
 from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.rebuilt_plan import damaged_descriptions, discard
-from benevolent.orchestrator.removed_parameters import removed_but_needed, train_again
+from benevolent.orchestrator.removed_parameters import (
+    left_alone,
+    remove_superseded,
+    removed_but_needed,
+    train_again,
+)
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.results_folder import (
     ExistingCohorts,
@@ -137,11 +142,23 @@ def _trained(
             removed = removed_but_needed(results, existing, plan)
             train_again(results, removed, console)
             new = prepare(results, spec_text(spec), plan)
-            todo, done = existing.without_ends_in(removed).with_new(new).wanted(plan)
+            existing = existing.without_ends_in(removed).with_new(new)
+            todo, done = existing.wanted(plan)
             after = sweep_report_seconds(spec.record, len(plan.runs)) if reports else 0.0
-            yield train_and_measure(
-                results, spec.record, spec.resources, todo, done, console, address, seconds_after=after
+            others = [] if spec.record.keep_parameters else left_alone(results, existing, todo, done)
+            summary = train_and_measure(
+                results,
+                spec.record,
+                spec.resources,
+                todo,
+                done,
+                console,
+                address,
+                seconds_after=after,
+                left_alone=others,
             )
+            remove_superseded(results, existing, spec.record.keep_parameters)
+            yield summary
 
 
 def _cohorts_and_plans(results: Folder) -> list[list[str]]:

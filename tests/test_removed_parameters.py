@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import in_process
+import pandas as pd
 import pytest
 from disturbed_sweep import DAMAGES, check_whole, tables
 from rich.console import Console
@@ -23,6 +24,7 @@ from benevolent.orchestrator.measuring.measure_pool import MeasurePool
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.removed_parameters import ParameterRemoval
 from benevolent.orchestrator.repair import discard_damaged
+from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import measure_folder, prepare_anew, train_sweep
 from benevolent.orchestrator.training.placement import Placement
@@ -95,22 +97,34 @@ def trained_here(results, record, resources, todo, done, *others, **more):
     """What `train_and_measure` does with Ray, and then the removal."""
     in_process.train_and_measure(results, record, resources, todo, done)
     cohorts = [*done, *(cohort.cohort_id for cohort in todo)]
-    ParameterRemoval(results, [], cohorts, lambda cohort_id: True).remove()
+    ParameterRemoval(ExistingMeasures(results), [], cohorts, lambda cohort_id: []).remove()
 
 
-@pytest.mark.parametrize("pattern", ["measures/*-00000000-*", "cohorts/*/dynamics/*", "cohorts/*/manifest.json"])
+DAMAGED = {
+    "measures/*-00000000-*": ["a bit flipped", "deleted"],
+    "cohorts/*/dynamics/*": ["a bit flipped"],
+    "cohorts/*/manifest.json": ["a bit flipped"],
+    "cohorts/*/removed.json": ["truncated"],
+}
+CASES = [(pattern, damage) for pattern, damages in DAMAGED.items() for damage in damages]
+
+
+@pytest.mark.parametrize(("pattern", "damage"), CASES)
 @pytest.mark.parametrize("of_child", [False, True])
 def test_what_is_damaged_later_is_made_again_with_the_networks_that_it_takes(
-    finished, tmp_path, monkeypatch, pattern, of_child
+    finished, tmp_path, monkeypatch, pattern, damage, of_child
 ):
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     before = tables(Folder(out))
     children = [cohort.cohort_id for cohort in read_cohorts(Folder(out))[0] if cohort.waits_for]
     victims = [path for path in sorted(out.glob(pattern)) if any(name in str(path) for name in children) == of_child]
-    DAMAGES["a bit flipped"](victims[0])
+    DAMAGES[damage](victims[0])
+    state = "missing, and the parameters that were measured were removed" if damage == "deleted" else "damaged"
+    shown = CliRunner().invoke(app, ["status", str(out)])
+    assert isinstance(shown.exception, BadInput) and f"{victims[0]}: {state}" in str(shown.exception)
     monkeypatch.setattr(sweep, "train_and_measure", trained_here)
     printed = run_again(out, spec_of(keep_parameters=False))
-    assert f"{victims[0]}: damaged" in printed and "are trained again" in printed
+    assert f"{victims[0]}: {state}" in printed and "are trained again" in printed
     assert ("training 1 cohort again, whose parameters were removed" in printed) == of_child
     check_whole(Folder(out), before)
     assert not list(out.glob("cohorts/*/*/*.safetensors"))
@@ -124,6 +138,84 @@ def test_new_runs_that_start_from_removed_networks_make_them_train_again(finishe
     assert "training 1 cohort again" in run_again(out, more)
     in_process.train_sweep(more, str(tmp_path / "at-once"))
     check_whole(Folder(out), tables(Folder(tmp_path / "at-once")))
+
+
+@pytest.fixture(scope="module")
+def superseded(tmp_path_factory) -> Path:
+    """Results whose runs were trained again in other cohorts, since more records were asked for."""
+    out = tmp_path_factory.mktemp("superseded") / "out"
+    in_process.train_sweep(spec_of(measure_at="end"), str(out))
+    in_process.train_sweep(spec_of(), str(out))
+    assert len(cohort_ids(Folder(out))) == 4
+    return out
+
+
+def test_networks_of_runs_that_were_trained_again_elsewhere_are_removed_too(superseded, tmp_path):
+    out = Path(shutil.copytree(superseded, tmp_path / "out"))
+    before = tables(Folder(out))
+    state = CohortFiles(Folder(out), read_from_others(out)[0]).folder
+    state.write("state/state.safetensors", b"of a worker that was killed before the runs were asked for elsewhere")
+    run_again(out, spec_of())
+    assert not list(out.glob("cohorts/*/state/*")) and list(out.glob("cohorts/*/*/*.safetensors"))
+    run_again(out, spec_of(keep_parameters=False))
+    assert not list(out.glob("cohorts/*/*/*.safetensors"))
+    check_files(Folder(out))
+    for name, frame in tables(Folder(out)).items():
+        pd.testing.assert_frame_equal(frame, before[name], check_exact=True)
+    for spec in (spec_of(keep_parameters=False), spec_of(measure_at="end", keep_parameters=False)):
+        assert run_again(out, spec) == "up to date: nothing to train or measure\n"
+
+
+def read_from_others(out: Path) -> list[str]:
+    """The cohorts whose runs are read from others."""
+    results = Folder(out)
+    return sorted(set(cohort_ids(results)).difference(read_from(results)))
+
+
+@pytest.mark.parametrize("deletions", range(9))
+def test_a_removal_that_is_killed_anywhere_is_completed_by_the_same_command(
+    superseded, tmp_path, monkeypatch, deletions
+):
+    out = Path(shutil.copytree(superseded, tmp_path / "out"))
+    before = tables(Folder(out))
+    left = iter(range(deletions))
+    delete = Folder.delete
+
+    def delete_or_end(folder: Folder, path: str) -> None:
+        if path.endswith(".safetensors") and next(left, None) is None:
+            raise KeyboardInterrupt
+        delete(folder, path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Folder, "delete", delete_or_end)
+        run_again(out, spec_of(keep_parameters=False))
+    files = len(list(superseded.glob("cohorts/*/*/*.safetensors")))
+    assert len(list(out.glob("cohorts/*/*/*.safetensors"))) == files - deletions
+    check_files(Folder(out))
+    run_again(out, spec_of(keep_parameters=False))
+    assert not list(out.glob("cohorts/*/*/*.safetensors"))
+    for name, frame in tables(Folder(out)).items():
+        pd.testing.assert_frame_equal(frame, before[name], check_exact=True)
+
+
+@pytest.mark.parametrize("measure_at", ["end", "checkpoints"])
+def test_networks_stay_that_others_learned_from_which_are_left_alone(tmp_path, monkeypatch, measure_at):
+    results = Folder(tmp_path)
+    teaching = SweepSpec.parse(spec_of(measure_at="end").model_dump() | {"grid": {"labels.source": [None, {}]}})
+    in_process.train_sweep(teaching, str(tmp_path))
+    learner = next(cohort for cohort in read_cohorts(results)[0] if cohort.waits_for)
+    teacher = CohortFiles(results, learner.waits_for[0])
+    record = {"measure_at": measure_at, "keep_parameters": False}
+    only_teachers = SweepSpec.parse(teaching.model_dump() | {"grid": {"labels.source": [None]}, "record": record})
+    in_process.train_sweep(only_teachers, str(tmp_path))  # at checkpoints: the teachers train again, elsewhere
+    run_again(tmp_path, only_teachers)
+    assert teacher.parameter_files()
+    with monkeypatch.context() as patch:
+        in_process.replace_ray(patch)
+        assert measure_folder(str(tmp_path), ["margin_p10"], False, Console(), trust=False) >= 1
+    CohortFiles(results, learner.cohort_id).remove_parameters()
+    run_again(tmp_path, only_teachers)
+    assert not teacher.parameter_files()
 
 
 def test_a_command_that_planned_before_another_one_worked_is_refused(tmp_path, monkeypatch):
@@ -154,7 +246,7 @@ def test_networks_are_kept_while_a_measure_of_them_has_an_error(tmp_path, monkey
         pool.submit(ExistingMeasures(results), job)
     while pool.busy:
         pool.poll()
-    assert [pool.has_measured(job.cohort_id) for job in jobs] == [False, True]
+    assert [pool.measured_files(job.cohort_id) for job in jobs] == [None, [jobs[1].output]]
 
 
 def test_a_network_is_kept_until_it_is_measured_and_those_that_start_from_it_are_too(tmp_path):
@@ -162,7 +254,7 @@ def test_a_network_is_kept_until_it_is_measured_and_those_that_start_from_it_are
     todo, _ = prepare_anew(results, spec_of())
     dense, pruned = [cohort.cohort_id for cohort in todo]
     measured = set[str]()
-    removal = ParameterRemoval(results, todo, [], measured.__contains__)
+    removal = ParameterRemoval(ExistingMeasures(results), todo, [], lambda name: [] if name in measured else None)
     for cohort_id in (dense, pruned):
         assert start_training(results, cohort_id, save_every_seconds=1e9).advance(1e9).done
         removal.on_done(cohort_id)

@@ -116,6 +116,10 @@ class ExistingMeasures:
             jobs.append(job._replace(run_ids=tuple(run_ids), output=file))
         return jobs
 
+    def files_of(self, cohort_id: str) -> list[str]:
+        """Return the paths of the files of measures that a cohort has."""
+        return [f"{paths.MEASURES}/{name}" for name in self.names.get(cohort_id, ())]
+
     def names_of(self, cohort_id: str) -> set[str]:
         """Return the names of the measures that a cohort has rows of without an error."""
         if cohort_id not in self.names:
@@ -127,7 +131,7 @@ class ExistingMeasures:
         lines = [f"{measure.selector} {measure.version}" for measure in measures]
         text = "\n".join(lines)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        existing = {f"{paths.MEASURES}/{name}" for name in self.names.get(cohort_id, ())}
+        existing = set(self.files_of(cohort_id))
         files: list[str] = []
         for number in itertools.count(1):
             path = paths.measures_file(cohort_id, parameter_file, digest, number)

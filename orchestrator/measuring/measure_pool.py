@@ -1,6 +1,6 @@
 """Ray actors that measure files of parameters as they appear."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,6 +71,7 @@ class MeasurePool:
         self.errors: list[str] = []
         self._measured: list[tuple[str, int]] = []
         self._open: Counter[str] = Counter()  # jobs of each cohort that are not done, or in which a measure failed
+        self._written: defaultdict[str, list[str]] = defaultdict(list)  # files of measures of each cohort
         self._submitted_files: set[tuple[str, str, str]] = set()
         self._queue: deque[tuple[str, MeasureJob]] = deque()
         self._retries = Retries()
@@ -130,9 +131,9 @@ class MeasurePool:
         """Number of jobs that are being worked on."""
         return len(self._running)
 
-    def has_measured(self, cohort_id: str) -> bool:
-        """Return True if every job of a cohort that was submitted is done, and no measure has raised an error."""
-        return not self._open[cohort_id]
+    def measured_files(self, cohort_id: str) -> list[str] | None:
+        """Return the files that a cohort's jobs have written; None while one is not done, or if a measure failed."""
+        return None if self._open[cohort_id] else self._written[cohort_id]
 
     def take_measured(self) -> list[tuple[str, int]]:
         """Return the cohort and the number of networks of each job that has succeeded since the last call."""
@@ -171,6 +172,7 @@ class MeasurePool:
             cohort_id = queued[1].cohort_id
             if not measured.errors:
                 self._open[cohort_id] -= 1
+            self._written[cohort_id].append(queued[1].output)
             self._measured.append((cohort_id, measured.networks))
 
     def _try_again(self, queued: tuple[str, MeasureJob], error: ray.exceptions.RayError) -> None:

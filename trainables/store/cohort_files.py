@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benevolent.trainables.errors import BadInput, one_line
+from benevolent.trainables.errors import BadInput, damaged, one_line
 from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.folder import Folder
@@ -20,6 +20,8 @@ from benevolent.trainables.store.table_schemas import PARTS, as_declared
 NEEDED_FILES = "files"
 #: The same for the checkpoints that exist by then. They may be deleted once they are measured.
 CHECKPOINTS = "checkpoints"
+#: Key in the note about removed parameters: paths, in the results folder, of the measures that were taken of them.
+MEASURES_TAKEN = "measures"
 
 
 class CohortFiles:
@@ -182,15 +184,44 @@ class CohortFiles:
         """True if `remove_parameters` was called."""
         return self.folder.exists(paths.removed(self.attempt.name))
 
-    def remove_parameters(self) -> None:
-        """Remove every checkpoint and all final parameters, and note that this was meant (`record.keep_parameters`)."""
-        files = self.parameter_files()
+    @property
+    def measures_taken(self) -> list[str]:
+        """Paths, in the results folder, of the measures that cannot be taken again, as parameters were removed.
+
+        Raises:
+            BadInput: the note about it is damaged.
+        """
+        if not self.parameters_removed:
+            return []
+        path = paths.removed(self.attempt.name)
+        note = self.folder.read_json(path)
+        if isinstance(note, list):  # of a version that noted only what it removed
+            return []
+        taken = note.get(MEASURES_TAKEN) if isinstance(note, dict) else None
+        if not isinstance(taken, list) or not all(isinstance(measures, str) for measures in taken):
+            raise damaged(f"{self.folder.uri}/{path}", "no list of measures")
+        return taken
+
+    def remove_parameters(self, measures: Collection[str] = ()) -> None:
+        """Remove every checkpoint and all final parameters, and note that this was meant (`record.keep_parameters`).
+
+        Those that a worker which was cut off has written for an earlier attempt are removed, too.
+
+        Args:
+            measures: paths, in the results folder, of the files of measures that were taken of them.
+        """
+        files = [f"{kind}/{name}" for kind in (paths.CHECKPOINTS, paths.FINAL) for name in self.folder.names(kind)]
         if not files:
             return
         if not self.parameters_removed:  # else a removal that was killed is completed
-            self.folder.write_json(paths.removed(self.attempt.name), files)
+            self.folder.write_json(paths.removed(self.attempt.name), {MEASURES_TAKEN: sorted(measures)})
         for path in files:
             self.folder.delete(path)
+
+    def delete_states(self) -> None:
+        """Remove every state: nothing goes on from them."""
+        for name in self.folder.names(paths.STATES):
+            self.folder.delete(f"{paths.STATES}/{name}")
 
     @property
     def state_path(self) -> str:

@@ -58,6 +58,7 @@ def find_damage(results: Folder, checkpoints: bool = False) -> Iterator[Damage]:
         files = CohortFiles(results, cohort_id)
         try:
             _check_cohort(files)
+            _check_measures_taken(files, results, measures_of[cohort_id])
             if checkpoints:
                 _check_checkpoints(files, measures_of[cohort_id])
         except BadInput as error:
@@ -80,6 +81,17 @@ def _check_cohort(files: CohortFiles) -> None:
     for path in files.parameter_files():
         files.folder.check(path)
     files.check_needed_files(files.parts("runs"))
+
+
+def _check_measures_taken(files: CohortFiles, results: Folder, measures: Collection[str]) -> None:
+    """Refuse a cohort that lacks measures of parameters which were removed; `measures`: names of its measure files."""
+    present = {f"{paths.MEASURES}/{name}" for name in measures}
+    for path in files.measures_taken:
+        if path not in present:
+            raise BadInput(
+                f"{results.uri}/{path}: missing, and the parameters that were measured were removed "
+                "(record.keep_parameters: false)"
+            )
 
 
 def _check_checkpoints(files: CohortFiles, measures: Collection[str]) -> None:

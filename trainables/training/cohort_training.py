@@ -38,7 +38,7 @@ from benevolent.trainables.training.initial_state import InitialStates
 from benevolent.trainables.training.progress import Progress
 from benevolent.trainables.training.recording import Ends, Recorder
 from benevolent.trainables.training.running_stack import RunningStack
-from benevolent.trainables.training.saved_state import SavedState, delete_state, set_aside
+from benevolent.trainables.training.saved_state import SavedState, set_aside
 from benevolent.trainables.training.stop_rules import StopCheck, reached_targets
 from benevolent.trainables.training.teacher_labels import TeacherLabels
 from benevolent.trainables.training.timeline import PhaseTimeline
@@ -92,7 +92,7 @@ class CohortTraining:
         """
         with arithmetic(self.config.optimizer.arithmetic):
             if self.manifest.finished(self.results):
-                delete_state(self.files)
+                self.files.delete_states()
             else:
                 self._begin_attempt(self._saved_state())
         self.saved = time.monotonic()
@@ -335,7 +335,7 @@ class CohortTraining:
         if len(self.running):
             self._state().write(self.files)
         else:
-            delete_state(self.files)
+            self.files.delete_states()
         self.saved = time.monotonic()
 
     def _state(self) -> SavedState:

@@ -84,9 +84,3 @@ def set_aside(files: CohortFiles) -> str:
     """Move a state that cannot be read out of the way, and return where it is now."""
     files.folder.move(files.state_path, paths.DAMAGED_STATE)
     return f"{files.folder.uri}/{paths.DAMAGED_STATE}"
-
-
-def delete_state(files: CohortFiles) -> None:
-    """Remove every state of a cohort that is done."""
-    for name in files.folder.names(paths.STATES):
-        files.folder.delete(f"{paths.STATES}/{name}")
