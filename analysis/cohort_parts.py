@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from benevolent.analysis.united_tables import united
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
@@ -131,7 +131,8 @@ class Cohorts:
     def manifest(self, run_id: str) -> Manifest:
         """Return the manifest of the cohort that a run is read from; `BadInput` if there is no such run."""
         if run_id not in self.cohort_of_run:
-            raise BadInput(f"run_id = {run_id!r}: no such run" + did_you_mean(run_id, [*self.cohort_of_run][:8]))
+            known = f"`results.runs.run_id` has all {len(self.cohort_of_run):,}"
+            raise BadInput(f"run_id = {run_id!r}: no such run; {known}")
         return self.manifests[self.cohort_of_run[run_id]]
 
     @property

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from benevolent.orchestrator.spec import yaml_text
@@ -65,6 +66,8 @@ def _of_study(name: str, like: str) -> str:
     study_name, _, sweep = like.partition("/")
     if study_name not in studies():
         hint = did_you_mean(study_name, [*bundled_sweeps(), *studies()], "bth list studies")
+        if Path(like).exists():
+            hint = "; to start from a sweep of your own, copy its file (in a results folder, sweep.yaml)"
         raise BadInput(f"--like {like}: no such sweep or study{hint}")
     (study,) = find_studies(study_name)
     specs = study.specs("small")

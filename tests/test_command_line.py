@@ -13,12 +13,15 @@ from in_process import train_sweep
 from rich.console import Console
 from typer.testing import CliRunner
 
+from benevolent.analysis.measures.registry import MEASURES
 from benevolent.analysis.results import load_results
+from benevolent.orchestrator.cli import list_commands
 from benevolent.orchestrator.cli.catalog import CATALOG
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
+from benevolent.orchestrator.spec.axes import FIELDS
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import prepare_anew
@@ -76,6 +79,26 @@ def test_the_plan_fits_a_terminal_of_100_columns():
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text and "memory per" in text
+
+
+def test_names_in_lists_are_whole_in_100_columns(monkeypatch):
+    monkeypatch.setattr(list_commands, "console", Console(width=100, record=True, file=io.StringIO()))
+    CliRunner().invoke(app, ["list", "all"], catch_exceptions=False)
+    text = list_commands.console.export_text()
+    assert max(map(len, text.splitlines())) <= 100 and "…" not in text
+    for name in [*MEASURES, *FIELDS]:
+        assert re.search(rf"^ *{re.escape(name)} ", text, re.MULTILINE), name
+
+
+def test_what_a_section_of_fields_means_has_the_width_of_the_terminal():
+    shown = CliRunner().invoke(app, ["list", "fields", "stop"], catch_exceptions=False).stdout
+    paragraph, fields = shown.split("stop.train_loss")
+    assert max(map(len, paragraph.splitlines())) > 90 and "number >= 0, or null; default 0.01" in fields
+
+
+def test_without_a_name_the_lists_are_listed():
+    shown = CliRunner().invoke(app, ["list"], catch_exceptions=False).stdout
+    assert all(f"bth list {name} " in shown for name in [*CATALOG, "all"]) and len(shown.splitlines()) < 15
 
 
 def test_an_unknown_list_names_those_that_exist():

@@ -422,10 +422,16 @@ def test_the_listing_names_every_data_set_with_its_source():
     [
         (
             {"shape": (4, 4)},
-            "what it reads is not what it declares (train: inputs of shape (20, 2), declared (20, 4, 4))",
+            "what it reads is not what it declares (train: an input of shape (2,), declared (4, 4))",
         ),
-        ({"train": (12, 8)}, "what it reads is not what it declares (train: 10 examples of class 0, declared 12)"),
-        ({"train": (20,)}, "what it reads is not what it declares (train: 10 examples of class 0, declared 20)"),
+        (
+            {"train": (12, 8)},
+            "what it reads is not what it declares (train: examples of each class (10, 10), declared (12, 8))",
+        ),
+        (
+            {"train": (20,)},
+            "what it reads is not what it declares (train: examples of each class (10, 10), declared (20,))",
+        ),
         ({"test": (5, 5)}, "what it reads is not what it declares (test: no part, declared 10 examples)"),
         ({"read": lambda root: (root / "nothing").read_bytes()}, "it cannot be read ([Errno 2] No such file"),
     ],
@@ -436,6 +442,41 @@ def test_bug_in_a_reader_is_not_reported_as_damaged_files(monkeypatch, changes, 
     monkeypatch.setitem(data.READERS, "own", dataclasses.replace(own, **changes))
     data.readers._read.cache_clear()
     assert refusal("own").startswith(f"data.name = 'own': its reader: {line}")
+
+
+INPUTS = np.zeros((20, 2), np.float32)
+HOLED = np.where(np.arange(40).reshape(20, 2) == 13, np.nan, INPUTS)
+LABELS = np.arange(20) % 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "line"),
+    [
+        (INPUTS, LABELS.astype(float), "labels of type float64; classes are integers from 0: np.unique(labels, "),
+        (INPUTS, np.array(["cat", "dog"])[LABELS], "labels of type <U3; classes are integers from 0: np.unique("),
+        (INPUTS, LABELS - 1, "labels below 0; classes are integers from 0: np.unique(labels, return_inverse=True)[1]"),
+        (INPUTS, LABELS[1:], "labels of shape (19,) for 20 inputs"),
+        (INPUTS, np.eye(2)[LABELS], "labels of shape (20, 2) for 20 inputs"),
+        (torch.zeros(20, 2), LABELS, "inputs are a Tensor, not a NumPy array"),
+        (INPUTS, list(LABELS), "labels are a list, not a NumPy array"),
+        (HOLED, LABELS, "example 6 contains NaN or infinity"),
+        (INPUTS.astype(object), LABELS, "inputs of type object, not numbers"),
+    ],
+)
+def test_arrays_that_cannot_be_used_are_refused_in_a_line(monkeypatch, inputs, labels, line):
+    part = data.RawSplit(inputs, labels)
+    own = data.Reader(lambda root: data.RawDataset(part), (2,), (10, 10), (), "made here")
+    monkeypatch.setitem(data.READERS, "own", own)
+    data.readers._read.cache_clear()
+    assert refusal("own").startswith(f"data.name = 'own': its reader: what it reads cannot be used (train: {line}")
+
+
+def test_of_many_classes_the_first_that_differs_is_named(monkeypatch):
+    part = data.RawSplit(INPUTS, np.arange(20))
+    own = data.Reader(lambda root: data.RawDataset(part), (2,), (1,) * 7 + (2,) + (1,) * 12, (), "made here")
+    monkeypatch.setitem(data.READERS, "own", own)
+    data.readers._read.cache_clear()
+    assert "1 examples of class 7, declared 2" in refusal("own")
 
 
 def test_bug_in_a_reader_keeps_its_traceback(monkeypatch):

@@ -143,7 +143,7 @@ def test_a_reader_and_its_declaration_have_to_agree(lab):
     module = lab / "my_lab.py"
     module.write_text(module.read_text().replace("train=(60, 60)", "train=(60, 50)"))
     refused = bth(lab, "data", "fetch", "bars")
-    line = "what it reads is not what it declares (train: inputs of shape (120, 1, 4, 4), declared (110, 1, 4, 4))"
+    line = "what it reads is not what it declares (train: examples of each class (60, 60), declared (60, 50))"
     assert refused.returncode == 2 and refused.stderr == f"error: data.name = 'bars': its reader: {line}\n"
 
 

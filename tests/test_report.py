@@ -30,9 +30,11 @@ from benevolent.analysis.judging import Verdict, Verdicts
 from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.judging.verdict import columns
 from benevolent.analysis.judging.verdicts import ScopeVerdicts, read_verdicts
+from benevolent.analysis.measures.registry import MEASURES
 from benevolent.analysis.report import Definition, Report, render, verdict_table
 from benevolent.analysis.report.summary import summarize
 from benevolent.analysis.statistics.noise_ceiling import TEST_SET_NOISE, Ceiling
+from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 AXES = ["init.scale", "model.width"]
 PREDICTORS = ["path_length", "bias_increment_mean", "frobenius_product"]
@@ -412,7 +414,7 @@ def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged():
     assert "path_length 5 of 18" in page and "bias_increment_mean 18" in page
     console = Console(width=100, file=io.StringIO())
     console.print(verdict_table(fewer))
-    assert re.search(r"path_length +5 of 18 ", console.file.getvalue())
+    assert "with a value in fewer runs: path_length 5 of 18" in console.file.getvalue()
 
 
 def test_what_judge_returns_is_reported_scope_by_scope():
@@ -451,10 +453,23 @@ def test_the_terminal_shows_the_first_predictors_and_counts_the_others():
     assert max(map(len, text.splitlines())) <= 100 and "…" not in text
 
 
+def test_the_longest_names_are_whole_in_100_columns_though_some_have_fewer_runs():
+    longest = max([*MEASURES, *DYNAMICS], key=len)
+    plain = verdicts()
+    wide = {"within": -0.51, "within_low": -0.66, "within_high": -0.31, "missing": 3}
+    rows = tuple(replace(row, predictor=longest, **wide) for row in plain)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(verdict_table(replace(plain, scopes=(replace(plain.scopes[0], predictors=rows),))))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 100 and any(line.startswith(f" {longest} ") for line in lines)
+
+
 def test_every_column_of_a_table_of_verdicts_is_explained_beside_it(files):
     page = files["index.html"].decode()
-    table, _, beside = page.partition("What the columns mean")
+    _, _, beside = page.partition("What the columns mean")
+    explanation, _, table = beside.partition("</details>")
     (headings,) = re.findall(r"<tr>\s*<th class=\"name\">predictor</th>.*?</tr>", table, re.DOTALL)[:1]
-    explained = re.sub(r"<[^>]*>", " ", beside.partition("</details>")[0])
+    explained = re.sub(r"<[^>]*>", " ", explanation)
+    assert "<table" not in explanation and re.match(r"\s*<div class=\"wide\">\s*<table class=\"verdicts\"", table)
     for heading in re.findall(r"<th[^>]*>([^<]+)</th>", headings)[1:]:
         assert "%" in heading or heading in explained

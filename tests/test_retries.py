@@ -7,9 +7,11 @@ import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 from ray.tune.search import Searcher
 
-from benevolent.orchestrator.training import retries
+from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.training import ray_tune, retries
 from benevolent.orchestrator.training.retries import DEATHS_WITHOUT_PROGRESS, MOST_SECONDS, Retries, describe
 from benevolent.orchestrator.training.scheduling import CohortScheduler
+from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 
 
@@ -23,6 +25,9 @@ RAISED = RayTaskError("step", "a traceback", ValueError("no"))
 MACHINE = died("The actor died because its node has died. Node Id: 0123")
 PROCESS = died("The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR")
 CUT_OFF = ActorUnavailableError("it cannot be reached", None)
+KILLED_WHILE_TRAINING = ray.exceptions.OutOfMemoryError(
+    "1 worker(s) were killed due to the node running low on memory."
+)
 OBJECT = RayTaskError("step", "a traceback", ray.exceptions.ObjectLostError("0" * 56, None, ""))
 
 
@@ -130,3 +135,47 @@ def test_after_a_full_disk_no_cohort_is_started():
     assert start(order, "3") is None  # the second one still trains
     order.on_trial_complete("2")
     assert order.suggest("4") == Searcher.FINISHED and order.full_disk is full
+
+
+class TunersInTurn:
+    """Stands for `tune.Tuner`: the first ends by an error while it trains, the second trains all that is left."""
+
+    fits = 0
+
+    def __init__(self, trainable, tune_config, run_config):
+        self.order = tune_config.search_alg
+
+    def fit(self):
+        number = TunersInTurn.fits = TunersInTurn.fits + 1
+        while isinstance(config := self.order.suggest(f"{number}"), dict):
+            if number == 1 and config["cohort_id"] == "second":
+                raise RuntimeError("Caught unexpected exception") from KILLED_WHILE_TRAINING
+            self.order.on_trial_complete(f"{number}")
+
+
+def test_training_goes_on_where_a_process_that_was_killed_for_memory_ends_ray_tune(monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_tune.tune, "Tuner", TunersInTurn)
+    monkeypatch.setattr(retries, "FIRST_SECONDS", 0)
+    lines: list[str] = []
+    cohorts = [Manifest("first", ()), Manifest("second", ()), Manifest("third", ())]
+    nothing = {"on_progress": None, "on_tick": None, "on_loss": lines.append}
+    failed = ray_tune.train_cohorts(Folder(tmp_path), cohorts, set(), ResourcesConfig(), 60, **nothing)
+    assert failed == {} and TunersInTurn.fits == 2
+    assert [line.partition(":")[0] for line in lines] == ["cohort second"] and "memory" in lines[0]
+
+
+def test_other_errors_of_ray_tune_are_raised(monkeypatch, tmp_path):
+    def fit(self):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(TunersInTurn, "fit", fit)
+    monkeypatch.setattr(ray_tune.tune, "Tuner", TunersInTurn)
+    nothing = {"on_progress": None, "on_tick": None, "on_loss": print}
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        ray_tune.train_cohorts(Folder(tmp_path), [Manifest("a", ())], set(), ResourcesConfig(), 60, **nothing)
+
+
+def test_a_process_killed_for_memory_before_it_begins_is_a_loss():
+    as_tune_tells_it = RuntimeError(f"Failure # 1 (occurred at 2026-11-29_07-44-27)\n{KILLED_WHILE_TRAINING}")
+    counted = Retries()
+    assert [counted.may_try_again("a", as_tune_tells_it) for _ in range(DEATHS_WITHOUT_PROGRESS)][-2:] == [True, False]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
-from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.statuses import Status
 
 #: Values of an axis that is not numeric: each is an effect of its own in the model of the axes.
@@ -54,8 +54,8 @@ def check_columns(table: pd.DataFrame, **named: str | int | None) -> None:
         twice = table.columns[table.columns.duplicated()][0]
         raise BadInput(f"column {twice!r} is in the table twice")
     for role, name in named.items():  # without seeds or statuses the verdicts would be other ones
-        if name is not None and str(name) not in table:
-            raise BadInput(f"{role} column {name!r} is not a column of the table{did_you_mean(name, table.columns)}")
+        if name is not None:
+            require_columns(table, [str(name)], f"{role} column")
 
 
 def check_target(table: pd.DataFrame, target: str, status_column: str) -> None:

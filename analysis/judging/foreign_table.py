@@ -1,5 +1,6 @@
 """Anybody's table made ready to be judged: names as text, numbers as numbers, statuses in one vocabulary."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from benevolent.trainables.errors import BadInput
 
 #: Reason why a column is not judged that would be by default.
 NOT_NAMED = "not named as a predictor"
+#: Names of targets of which larger values are probably better.
+ACCURACY = re.compile(r"(?<![a-z])(acc|accuracy|auc|auroc|f1|bleu|reward|score)(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +110,10 @@ def read_foreign_table(
     checks.check_predictors(table, target, names, chosen)
     left_out = {name: reason or NOT_NAMED for name, reason in reasons.items() if name not in chosen}
     windows = {str(column): ends for column, ends in (match or {}).items()}
+    if ACCURACY.search(target):
+        notes.append(
+            f"larger values of {target} count as worse; if they are better, read every sign the other way round"
+        )
     if independent_seeds and seeds in table:
         notes.append(f"equal values of {seeds} are taken as unrelated, as asked")
     return ForeignTable(

@@ -22,9 +22,10 @@ _COLUMNS_NOTES = (
 #: Decisions that a line explains; each undecided predictor has a line of its own reason.
 _EXPLAINED = [decision for decision in MEANINGS if decision != UNDECIDED]
 _TEST_NOTE = "† computed from test data"
-#: Places of columns that are left out where they do not help or do not fit.
-_RUNS, _INTERVAL = 1, 4
-#: In shorter lines columns are left out, since names would be cut with them.
+_LINEAGE_NOTE = "lineage: a configuration, with those that start from its networks"
+#: Place of the column that is left out where it does not fit.
+_INTERVAL = 3
+#: In shorter lines intervals are left out, since names would be cut with them.
 _NARROW = 100
 
 
@@ -33,8 +34,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
 
     Args:
         verdicts: of several scopes, the first is shown.
-        width: characters per line; below 100, numbers of runs and intervals are left out, and names that do not fit
-            are shortened.
+        width: characters per line; below 100, intervals are left out, and names that do not fit are shortened.
         rows: show at most this many predictors, the first in reading order; a line below counts the others.
         see_all: a command or option that shows all; the line after that count names it.
     """
@@ -43,12 +43,11 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
         return Text(f"{title} {verdicts.nothing_judged}", style="bold")
     ordered = any(not math.isnan(verdict.kendall_tau) for verdict in verdicts)
     shown = verdicts.in_reading_order()[:rows]
-    left_out = set() if any(verdict.missing for verdict in shown) else {_RUNS}
-    notes = [*_rest(verdicts, len(shown), see_all), *_notes(verdicts, ordered)]
+    notes = [*_rest(verdicts, len(shown), see_all), *_fewer_runs(shown), *_notes(verdicts, ordered)]
+    left_out: set[int] = set()
     if width < _NARROW:
-        hidden = "intervals" if _RUNS in left_out else "numbers of runs and intervals"
-        notes.append(f"{hidden} are shown in lines of at least {_NARROW} characters")
-        left_out = {_RUNS, _INTERVAL}
+        notes.append(f"intervals are shown in lines of at least {_NARROW} characters")
+        left_out = {_INTERVAL}
     table = Table(
         title=Text(f"{title} {verdicts.population}", style="bold"),
         title_justify="left",
@@ -66,7 +65,7 @@ def verdict_table(verdicts: Verdicts, width: int = 100, rows: int | None = None,
         table.add_row(*_without(row, left_out), style="italic")
     if ordered:
         for verdict in shown:
-            row = [*_cells(verdict, _sample(verdict)), _decision(verdict)]
+            row = [*_cells(verdict), _decision(verdict)]
             table.add_row(*_without(row, left_out))
     return table
 
@@ -103,7 +102,8 @@ def _notes(verdicts: Verdicts, ordered: bool) -> list[str]:
     if any(verdict.test_derived for verdict in verdicts):
         notes.append(_TEST_NOTE)
     notes.append(_noise_note(verdicts))
-    notes.append(verdicts.intervals_text)
+    if verdicts.intervals_text:
+        notes += [verdicts.intervals_text, _LINEAGE_NOTE]
     return [note for note in notes if note]
 
 
@@ -133,7 +133,6 @@ def _columns(confidence: float) -> list[tuple[str, dict[str, Any]]]:
     right = {"justify": "right"}
     return [
         ("predictor", {"overflow": "ellipsis", "ratio": 1}),
-        ("runs", right),
         ("τ", right),
         ("beyond\nρ", right),
         (f"\n{100 * confidence:g}%", {}),
@@ -147,16 +146,16 @@ def _columns(confidence: float) -> list[tuple[str, dict[str, Any]]]:
 def _limits(verdicts: Verdicts) -> Iterator[list[Text | str]]:
     """Yield the rows of the axes alone and of the ceilings."""
     baseline = verdicts.baseline
-    cells: list[Text | str] = [*_cells(baseline, str(baseline.runs))]
-    cells[6] = Text(_bare(f"R² {number(baseline.baseline_r2)}"))
+    cells: list[Text | str] = [*_cells(baseline)]
+    cells[5] = Text(_bare(f"R² {number(baseline.baseline_r2)}"))
     yield [*cells, "  baseline"]
     for ceiling in verdicts.ceilings:
         tau = Text(_bare(number(ceiling.kendall_tau, signed=True)))
         r2 = Text(_bare(f"R² {number(ceiling.r2)}"))
-        yield [Text(f"ceiling: {ceiling.source}"), "", tau, "", "", "", r2, "", "  ceiling"]
+        yield [Text(f"ceiling: {ceiling.source}"), tau, "", "", "", r2, "", "  ceiling"]
 
 
-def _cells(verdict: Verdict, sample: str) -> list[Text]:
+def _cells(verdict: Verdict) -> list[Text]:
     """Return the row of a verdict without its decision; what was computed from test data carries a dagger."""
     dagger = " †" if verdict.test_derived else ""
     numbers: Sequence[str] = (
@@ -168,14 +167,17 @@ def _cells(verdict: Verdict, sample: str) -> list[Text]:
         probability(verdict.transfers_q),
     )
     name = Text(printable(verdict.predictor) + dagger)
-    return [name, Text(sample), *(Text(_bare(text)) for text in numbers)]
+    return [name, *(Text(_bare(text)) for text in numbers)]
 
 
-def _sample(verdict: Verdict) -> str:
-    """Return how many runs a verdict is about; where some lack the predictor, also of how many."""
-    if not verdict.missing:
-        return str(verdict.runs)
-    return f"{verdict.runs} of {verdict.runs + verdict.missing}"
+def _fewer_runs(shown: Sequence[Verdict]) -> list[str]:
+    """Return a line on the predictors that have a value in some runs only; empty if none."""
+    fewer = []
+    for verdict in shown:
+        if verdict.missing:
+            runs = f"{verdict.runs:,} of {verdict.runs + verdict.missing:,}"
+            fewer.append(f"{printable(verdict.predictor)} {runs}")
+    return [f"with a value in fewer runs: {', '.join(fewer)}"] if fewer else []
 
 
 def _decision(verdict: Verdict) -> Text:

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from benevolent.analysis.column_values import numbers_of
 from benevolent.analysis.statistics.axis_values import RELATIVE_TIE, join_close_values
+from benevolent.trainables.config.common_names import meant_field
 from benevolent.trainables.errors import BadInput, did_you_mean
 
 
@@ -173,7 +174,8 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], role: str) -> Non
     """
     for name in names:
         if name not in table.columns:
-            raise BadInput(f"{role} {name!r} is not a column of the table" + did_you_mean(name, table.columns))
+            hint = did_you_mean(name, table.columns, meant=meant_field(name, map(str, table.columns)))
+            raise BadInput(f"{role} {name!r} is not a column of the table{hint}")
 
 
 def numeric_column(table: pd.DataFrame, name: str, role: str) -> np.ndarray:

@@ -1,8 +1,11 @@
 """Runs as event files of TensorBoard: a folder for each run, with its history, configuration and final numbers."""
 
+import contextlib
+import logging
 import math
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +41,23 @@ def write_event_files(results: Results, out: str | Path, replace: bool = False) 
             present += 1
             continue
         unfinished = Path(out) / f".{run.run_id}-{uuid.uuid4().hex}"
-        _write(package.SummaryWriter(logdir=str(unfinished)), run)
+        with _quiet():
+            _write(package.SummaryWriter(logdir=str(unfinished)), run)
         if folder.exists():
             shutil.rmtree(folder)
         unfinished.rename(folder)
         written += 1
     return ExportCount(written, present)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence tensorboardX, which warns of every number that is not finite, and does not say which one it is."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _write(events: Any, run: ExportedRun) -> None:

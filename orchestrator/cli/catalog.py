@@ -22,11 +22,13 @@ class Catalog:
     Attributes:
         rows: makes the rows.
         headings: of the columns.
+        about: what is listed, in a few words.
         by_name: a word chooses rows whose first cell begins with it, as the fields of a section do.
     """
 
     rows: Callable[[], Sequence[Row]]
     headings: Row = ("name", "description", "source")
+    about: str = ""
     by_name: bool = False
 
 
@@ -132,12 +134,20 @@ def _fields() -> list[Row]:
 
 
 CATALOG: dict[str, Catalog] = {
-    "sweeps": Catalog(_sweeps, ("name", "description")),
-    "studies": Catalog(_studies, ("name", "question, and time it takes", "source")),
-    "models": Catalog(_models),
-    "datasets": Catalog(_data_sets),
-    "measures": Catalog(_measures, ("name", "complex if", "description, requirements, source")),
-    "dynamics": Catalog(_dynamics),
-    "fields": Catalog(_fields, ("field", "type and default", "meaning"), by_name=True),
-    "columns": Catalog(_columns, ("column", "unit", "meaning", "source")),
+    "sweeps": Catalog(_sweeps, ("name", "description"), about="sweeps that come with the package"),
+    "studies": Catalog(
+        _studies, ("name", "question, and time it takes", "source"), about="questions of the literature"
+    ),
+    "models": Catalog(_models, about="families of networks, for `model: {family: ...}`"),
+    "datasets": Catalog(_data_sets, about="data sets and synthetic tasks, for `data: {name: ...}`"),
+    "measures": Catalog(
+        _measures,
+        ("name", "complex if", "description, requirements, source"),
+        about="numbers computed from a trained network, for `record: {measures: [...]}`",
+    ),
+    "dynamics": Catalog(_dynamics, about="statistics of the training path"),
+    "fields": Catalog(
+        _fields, ("field", "type and default", "meaning"), about="everything that a sweep's file may say", by_name=True
+    ),
+    "columns": Catalog(_columns, ("column", "unit", "meaning", "source"), about="columns of the tables of results"),
 }

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benevolent.orchestrator.cli.arguments import AllRows
-from benevolent.orchestrator.cli.console import ROWS, console
+from benevolent.orchestrator.cli.console import ROWS, console, print_item
 
 if TYPE_CHECKING:
     from benevolent.analysis.judging.comparison import VerdictComparison
@@ -83,9 +83,9 @@ def _print(names: list[str], comparison: "VerdictComparison", rows: int | None) 
     from benevolent.analysis.report.comparison_page import sweep_facts
 
     for name, verdicts in zip(names, (comparison.first, comparison.second), strict=True):
-        console.print(f"{name}: {sweep_facts(verdicts)}", markup=False, soft_wrap=True)
+        print_item(f"{name}: {sweep_facts(verdicts)}")
     if comparison.other_axes:
-        console.print(f"varied in one only: {', '.join(comparison.other_axes)}", markup=False, soft_wrap=True)
+        print_item(f"varied in one only: {', '.join(comparison.other_axes)}")
     table = Table(title=Text(f"What predicts {in_words(comparison.target)}?"), title_justify="left", box=None)
     for heading in ("predictor", *names, "agreement"):
         table.add_column(Text(printable(heading)), overflow="fold")
@@ -94,7 +94,7 @@ def _print(names: list[str], comparison: "VerdictComparison", rows: int | None) 
         table.add_row(*map(Text, cells))
     console.print(table)
     for agreement, count in comparison.counts.items():
-        console.print(f"{count} {agreement}: {MEANINGS[agreement]}", markup=False, soft_wrap=True)
+        print_item(f"{count} {agreement}: {MEANINGS[agreement]}")
     if rows is not None and len(comparison.rows) > rows:
         console.print(f"{len(comparison.rows) - rows} more; --all shows all")
 

@@ -1,5 +1,7 @@
 """`bth list`, `bth data list` and `bth data fetch`."""
 
+import itertools
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,15 +13,19 @@ from benevolent.orchestrator.cli.console import console
 from benevolent.trainables.errors import BadInput
 
 ALL = "all"
+#: Heading of a last column that says where a row comes from.
+SOURCE = "source"
 
 
 def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[WHAT]", help="sweeps, studies, models, datasets, measures, dynamics, fields, columns, or all."
+            metavar="[WHAT]",
+            help="sweeps, studies, models, datasets, measures, dynamics, fields, columns, or all. "
+            "Default: say what there is to list.",
         ),
-    ] = ALL,
+    ] = "",
     word: Annotated[
         str, typer.Argument(metavar="[WORD]", help="Show only rows with this word; of fields, only this section.")
     ] = "",
@@ -31,17 +37,50 @@ def list_(
     from benevolent.orchestrator.cli.catalog import CATALOG, rows_with
     from benevolent.trainables.errors import did_you_mean
 
+    if not what:
+        lists = [(f"bth list {name}", catalog.about) for name, catalog in CATALOG.items()]
+        _print_rows([*lists, (f"bth list {ALL}", "all of these")], ("command", "lists"))
+        console.print("A word behind it chooses rows: bth list measures norm")
+        return
     if what != ALL and what not in CATALOG:
         raise BadInput(f"bth list {what}: unknown" + did_you_mean(what, [*CATALOG, ALL]))
     for name in CATALOG if what == ALL else [what]:
         catalog = CATALOG[name]
-        table = Table(*catalog.headings, title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        for row in rows_with(catalog.rows(), word, catalog.by_name):
-            table.add_row(*map(escape, row))
-        if table.row_count:
-            console.print(table)
+        rows = rows_with(catalog.rows(), word, catalog.by_name)
+        if rows:
+            _print_rows(rows, catalog.headings, name)
         elif what != ALL:
             raise BadInput(f"bth list {what} {word}: no row has this word; `bth list {what}` shows all")
+
+
+def _print_rows(rows: Sequence[Sequence[str]], headings: Sequence[str], title: str = "") -> None:
+    """Print rows as a table in which no name is cut; text about a section of rows gets the whole width."""
+    sections = itertools.groupby(rows, _is_about_a_section)
+    for about_a_section, members in sections:
+        if about_a_section:
+            for name, *_, text in members:
+                console.print(f"\n[bold]{escape(name)}[/]\n{escape(text)}\n")
+        else:
+            console.print(_table([*members], headings, title))
+
+
+def _table(rows: Sequence[Sequence[str]], headings: Sequence[str], title: str) -> Table:
+    """Return rows as a table; empty columns are left out, and a source is below what it belongs to, to save width."""
+    if headings[-1] == SOURCE:
+        headings = [*headings[:-2], f"{headings[-2]}, {SOURCE}"]
+        rows = [(*row[:-2], "\n".join(filter(None, row[-2:]))) for row in rows]
+    used = [place for place in range(len(headings)) if any(row[place] for row in rows)]
+    table = Table(title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for place in used:
+        table.add_column(headings[place], no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*(escape(row[place]) for place in used))
+    return table
+
+
+def _is_about_a_section(row: Sequence[str]) -> bool:
+    """Tell if a row is about a section of fields: it has no type."""
+    return row[0].endswith((":", "}")) and not any(row[1:-1])
 
 
 def data_fetch(

@@ -159,7 +159,10 @@ def _transfer_text(design: Design) -> str:
     if design.shares_seeds:
         return "never claimed where all configurations share their seeds"
     if design.lineages < MINIMUM_LINEAGES:
-        return f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES})"
+        return (
+            f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES}); a lineage is a configuration, with "
+            "those that start from its networks"
+        )
     gains = []
     for r2 in BASELINE_R2:
         gain = detectable_gain(design.lineages, design.predictors, baseline_r2=r2)

@@ -19,11 +19,13 @@ from benevolent.trainables.machine_cpus import machine_cpus
 #: Environment variables that Ray and Ray Tune read, where the user has not set them: no output and result files of
 #: their own, and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker
 #: process, so that the second core idles while the first one imports. Messages of Ray's processes, such as those about
-#: lost machines, of which the display tells, are skipped where they match the regular expression: all do.
+#: lost machines, of which the display tells, are skipped where they match the regular expression: all do. Trials stay
+#: in the folder in which the command was typed, so that the modules of users find files by relative paths there, too.
 SETTINGS = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",

@@ -5,16 +5,18 @@ Which cohort is next: `scheduling.py`. What happens to one that fails or is lost
 """
 
 import functools
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle, tune
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
+from benevolent.orchestrator.training.retries import is_loss
 from benevolent.orchestrator.training.scheduling import CohortScheduler
 from benevolent.orchestrator.training.stopping import undone_when_stopped
 from benevolent.trainables.store.folder import Folder
@@ -33,11 +35,13 @@ class ProgressCallback(tune.Callback):
         on_progress: called with a cohort_id and the fields of a `trainables.training.progress.Progress`.
         on_tick: called often, to do other work in between; with True if a cohort trains.
         order: is told which attempts ended by an error.
+        saved: how much of each cohort was saved, by its id.
     """
 
     on_progress: Callable[[str, dict[str, Any]], None]
     on_tick: Callable[[bool], None]
     order: CohortScheduler
+    saved: dict[str, int] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles callbacks to restore an experiment, and ours is restored from its folder."""
@@ -47,6 +51,7 @@ class ProgressCallback(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Pass on the progress of a cohort, about once a second."""
+        self.saved[trial.config["cohort_id"]] = result["saved"]
         self.on_progress(trial.config["cohort_id"], result)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -55,8 +60,8 @@ class ProgressCallback(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Pass on why an attempt ended."""
-        progress = (trial.last_result or {}).get("saved", 0)
-        self.order.on_attempt_failed(trial.config["cohort_id"], _error_of(trial), progress)
+        cohort_id = trial.config["cohort_id"]
+        self.order.on_attempt_failed(cohort_id, _error_of(trial), self.saved.get(cohort_id, 0))
 
 
 def _error_of(trial: Any) -> BaseException:
@@ -111,14 +116,22 @@ def train_cohorts(
     attempts = tune.TuneConfig(search_alg=order, num_samples=-1, reuse_actors=True)  # as many as it takes
     scratch = tempfile.mkdtemp(prefix="benevolent-")
     with undone_when_stopped(functools.partial(shutil.rmtree, scratch, ignore_errors=True)):
-        run_config = tune.RunConfig(
-            storage_path=scratch,
-            name="training",
-            callbacks=[ProgressCallback(on_progress, on_tick, order)],
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            verbose=0,
-        )
-        tune.Tuner(trainable, tune_config=attempts, run_config=run_config).fit()
+        callback = ProgressCallback(on_progress, on_tick, order)
+        for experiment in itertools.count():
+            run_config = tune.RunConfig(
+                storage_path=scratch,
+                name=f"training-{experiment}",
+                callbacks=[callback],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            )
+            try:
+                tune.Tuner(trainable, tune_config=attempts, run_config=run_config).fit()
+                break
+            except RuntimeError as error:  # Tune (2.60) ends where Ray kills a trial's process for lack of memory
+                if error.__cause__ is None or not is_loss(error.__cause__):
+                    raise
+                order.on_all_lost(error.__cause__, callback.saved)
     if order.full_disk is not None:
         raise order.full_disk
     return order.failed

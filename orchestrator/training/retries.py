@@ -21,7 +21,7 @@ MOST_SECONDS = 60.0
 #: In Ray's error (2.60) if a process has died and its machine lives; there is no other sign.
 _PROCESS_DIED = "worker process has died"
 #: In Ray's error if the process was killed because the memory of its machine was nearly full.
-_LOW_MEMORY = "low on memory"
+_LOW_MEMORY = "node running low on memory"
 
 
 class Retries:
@@ -68,6 +68,8 @@ class Retries:
 
 def is_loss(error: BaseException) -> bool:
     """Return True if a process or a machine was lost, and not the work itself failed."""
+    if _LOW_MEMORY in str(error):  # Tune passes on only the text if that was before the process had begun
+        return True
     if isinstance(error, ray.exceptions.RayTaskError):  # raised by the work, perhaps since an object on it was lost
         return isinstance(error.cause, ray.exceptions.RayError)
     if isinstance(error, ray.exceptions.RayActorError):

@@ -4,7 +4,7 @@ A trial of Ray Tune is one attempt to train a cohort. So a cohort whose worker w
 and when it does is decided in one place: `retries.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -99,6 +99,17 @@ class CohortScheduler(Searcher):
         if is_loss(error):
             seconds = self.retries.seconds_to_wait(cohort_id)
             self.on_loss(f"cohort {cohort_id}: {reason}; it goes on from its last saved state in {seconds:.0f} s")
+
+    def on_all_lost(self, error: BaseException, progress: Mapping[str, int]) -> None:
+        """Put back every cohort that was training, since an error has ended Ray Tune.
+
+        Args:
+            error: as Ray raises it.
+            progress: how much of each cohort was saved, as in `Retries.may_try_again`.
+        """
+        self.cohort_of_trial.clear()
+        for cohort_id in list(self.started):
+            self.on_attempt_failed(cohort_id, error, progress.get(cohort_id, 0))
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the results folder says what has finished."""

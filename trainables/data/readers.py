@@ -26,6 +26,7 @@ import numpy as np
 
 from benevolent.trainables.config.common_names import meant_value
 from benevolent.trainables.errors import BadInput, did_you_mean
+from benevolent.trainables.plugins import PLUGINS
 
 Array = np.ndarray[Any, Any]
 
@@ -96,6 +97,13 @@ class DamagedFiles(ValueError):
 class UndeclaredArrays(DamagedFiles):
     """Arrays that differ from what the reader declares."""
 
+
+class UnusableArrays(DamagedFiles):
+    """Arrays that no network can be trained on, such as labels that are not classes."""
+
+
+#: Classes whose counts an error line lists, at most.
+CLASSES_LISTED = 12
 
 #: Errors of files that are missing or damaged. All others are mistakes in a reader, and keep their traceback.
 FORMAT_ERRORS = (OSError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
@@ -254,7 +262,8 @@ def unknown_dataset(name: str, names: Collection[str], command: str) -> BadInput
         command: lists them.
     """
     hint = did_you_mean(name, names, command, meant_value(name, names))
-    return BadInput(f"data.name = {name!r}: unknown data set{hint}")
+    own = "" if os.environ.get(PLUGINS) else f"; one of your own: name its module in {PLUGINS}"
+    return BadInput(f"data.name = {name!r}: unknown data set{hint}{own}")
 
 
 def location(name: str) -> str:
@@ -315,8 +324,11 @@ def _read(name: str, root: Path) -> RawDataset:
         return _read_and_verify(reader, root)
     except FORMAT_ERRORS as error:
         if not reader.fetch and not reader.digest:  # a user's own: nothing says that its files are the ones declared
-            undeclared = isinstance(error, UndeclaredArrays)
-            what = "what it reads is not what it declares" if undeclared else "it cannot be read"
+            what = "it cannot be read"
+            if isinstance(error, UndeclaredArrays):
+                what = "what it reads is not what it declares"
+            if isinstance(error, UnusableArrays):
+                what = "what it reads cannot be used"
             raise BadInput(f"data.name = {name!r}: its reader: {what} ({_one_line(error)})") from error
         remedy = remedy if reader.fetch else "install it again"
         why = f"damaged files in {location(name)} ({_one_line(error)})"
@@ -328,6 +340,7 @@ def _read_and_verify(reader: Reader, root: Path) -> RawDataset:
 
     Raises:
         UndeclaredArrays: they are not.
+        UnusableArrays: they are, but no network can be trained on them.
     """
     raw = reader.read(root)
     _verify_part("train", raw.train, reader.shape, reader.train)
@@ -341,13 +354,39 @@ def _read_and_verify(reader: Reader, root: Path) -> RawDataset:
 
 
 def _verify_part(name: str, part: RawSplit, input_shape: tuple[int, ...], counts: tuple[int, ...]) -> None:
-    declared_shape = (sum(counts), *input_shape)
-    if part.inputs.shape != declared_shape:
-        raise UndeclaredArrays(f"{name}: inputs of shape {part.inputs.shape}, declared {declared_shape}")
-    actual_counts = np.bincount(part.labels).tolist()
-    for label, (actual, declared) in enumerate(itertools.zip_longest(actual_counts, counts, fillvalue=0)):
-        if actual != declared:
-            raise UndeclaredArrays(f"{name}: {actual} examples of class {label}, declared {declared}")
+    """Refuse the arrays of one part that are not as declared."""
+    for what, array in (("inputs", part.inputs), ("labels", part.labels)):
+        if not isinstance(array, np.ndarray):
+            raise UnusableArrays(f"{name}: {what} are a {type(array).__name__}, not a NumPy array")
+    _verify_inputs(name, part.inputs, input_shape)
+    _verify_labels(name, part.labels, len(part.inputs), counts)
+
+
+def _verify_inputs(name: str, inputs: Array, shape: tuple[int, ...]) -> None:
+    if inputs.shape[1:] != shape:
+        raise UndeclaredArrays(f"{name}: an input of shape {inputs.shape[1:]}, declared {shape}")
+    if inputs.dtype.kind not in "uif":
+        raise UnusableArrays(f"{name}: inputs of type {inputs.dtype}, not numbers")
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        example = int(np.argwhere(~np.isfinite(inputs))[0, 0])
+        raise UnusableArrays(f"{name}: example {example} contains NaN or infinity")
+
+
+def _verify_labels(name: str, labels: Array, examples: int, counts: tuple[int, ...]) -> None:
+    if labels.shape != (examples,):
+        raise UnusableArrays(f"{name}: labels of shape {labels.shape} for {examples} inputs")
+    if labels.dtype.kind not in "iu" or (labels < 0).any():
+        what = f"of type {labels.dtype}" if labels.dtype.kind not in "iu" else "below 0"
+        remedy = "np.unique(labels, return_inverse=True)[1] makes them so"
+        raise UnusableArrays(f"{name}: labels {what}; classes are integers from 0: {remedy}")
+    actual = tuple(np.bincount(labels).tolist())
+    if actual == counts:
+        return
+    if max(len(actual), len(counts)) <= CLASSES_LISTED:
+        raise UndeclaredArrays(f"{name}: examples of each class {actual}, declared {counts}")
+    for label, (found, declared) in enumerate(itertools.zip_longest(actual, counts, fillvalue=0)):
+        if found != declared:
+            raise UndeclaredArrays(f"{name}: {found} examples of class {label}, declared {declared}")
 
 
 def fetch(name: str) -> bool:

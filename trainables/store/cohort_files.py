@@ -172,7 +172,8 @@ class CohortFiles:
         """Last line of the error that ended the cohort's last attempt; None if it did not fail."""
         if not self.folder.exists(self.failure_path):
             return None
-        return str(self.folder.read_json(self.failure_path)["traceback"]).strip().splitlines()[-1]
+        last = str(self.folder.read_json(self.failure_path)["traceback"]).strip().splitlines()[-1]
+        return last.removeprefix(f"{BadInput.__module__}.{BadInput.__name__}: ")
 
     @property
     def failure_path(self) -> str:
