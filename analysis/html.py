@@ -1,5 +1,6 @@
 """HTML templates of all pages and notebooks, and the filters that they may call."""
 
+import functools
 import math
 import re
 from typing import Any
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from benevolent.analysis import formatting
 
 
+@functools.cache
 def template(name: str) -> Template:
     """Return a template by the name of its file; values are escaped, and a missing one raises."""
     environment = Environment(

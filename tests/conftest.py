@@ -1,5 +1,6 @@
 """What several files of tests share: a cohort trained in a temporary folder, and a Ray."""
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +23,20 @@ from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.starting import start_training
 
 torch.set_num_threads(1)
+#: To wait for the disk at every file would take a third of the tests' time. `tests/test_storage.py` tests the calls.
+os.fsync = lambda descriptor: None
 #: Ray reads it once per process, and tests share processes. `tests/test_ray_token.py` tests the default.
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+#: Files with the longest tests. They run first, so that at the end no process is left alone with one; those that share
+#: a Ray stand together.
+FIRST = ["test_run", "test_faults", "test_study", "test_cluster", "test_s3", "test_docs", "test_examples"]
+FIRST += ["test_every_study", "test_job_submit"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the tests of `FIRST` to the front, in that order; the others stay as they are."""
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(FIRST)))
 
 
 class Cohort:
@@ -92,6 +105,13 @@ class Cohort:
 def cohort(tmp_path) -> Callable[..., Cohort]:
     """`cohort(name, configs, waits_for, record, plan)` in one results folder."""
     return lambda *arguments, **keywords: Cohort(Folder(tmp_path), *arguments, **keywords)
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Reports without figures, which take most of their time, for tests of what the page says."""
+    module = importlib.import_module("benevolent.analysis.report.render")  # the package has a function of that name
+    monkeypatch.setattr(module, "gallery", lambda *_: [])
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Train and measure a sweep in this process, in the order in which Ray would."""
 
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -54,6 +55,7 @@ def train_and_measure(
 def replace_ray(patch: pytest.MonkeyPatch) -> None:
     """Let commands train and measure in their own process: a start of Ray costs more than a small sweep."""
     torch.set_num_threads(1)  # as in workers: the tests beside this one need the other cores
+    patch.setattr(os, "fsync", lambda descriptor: None)  # as in `conftest.py`
     patch.setattr(sweep, "train_and_measure", train_and_measure)
     patch.setattr(sweep, "measure_folders", measure_folders)
     patch.setattr(ray_session, "ray_starts_meanwhile", nullcontext)

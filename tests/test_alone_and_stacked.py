@@ -1,6 +1,6 @@
 """A run is the same alone and in a stack: families of networks with interventions, from the registries.
 
-Families of `QUICK` are tried with every intervention, the others with every third. `test_other_pairs.py` has the rest.
+Families of `QUICK` are tried with every intervention, the others with every sixth. `test_other_pairs.py` has the rest.
 """
 
 from collections.abc import Iterator
@@ -182,7 +182,7 @@ def pairs(in_short_test: bool) -> Iterator[Any]:
     for row, family in enumerate(NETWORKS):
         marks = () if family in QUICK else pytest.mark.slow
         for column, (name, case) in enumerate(INTERVENTIONS.items()):
-            is_short = family in QUICK or (row + column) % 3 == 0
+            is_short = family in QUICK or (row + column) % 6 == 0
             if is_short == in_short_test and (case.families is None or family in case.families):
                 yield pytest.param(family, name, marks=marks, id=f"{family}-{name}")
 

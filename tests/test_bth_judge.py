@@ -76,14 +76,14 @@ def test_predictors_without_an_order_are_shown_with_the_reason(judge, table):
     assert "undecided: 1 predictor: norm is constant" in printed and "Undecided, norm is constant: norm." in page
 
 
-def test_seeds_that_configurations_share_are_named_as_units_of_evidence(judge, table):
+def test_seeds_that_configurations_share_are_named_as_units_of_evidence(judge, table, no_figures):
     line = "units of evidence are the values of seed (3), not the runs (36). If equal seeds share no luck, say so"
     printed, page = judge(table)
     assert line in re.sub(r"\s+", " ", printed) and line in page
     assert "units of evidence" not in judge(table, "--independent-seeds")[0]
 
 
-def test_hyperparameters_that_predict_worse_than_the_mean_are_named(judge, table):
+def test_hyperparameters_that_predict_worse_than_the_mean_are_named(judge, table, no_figures):
     noise = np.random.default_rng(4).normal(size=len(table))
     printed, page = judge(table.assign(test_loss=noise))
     line = "the hyperparameters alone predict configurations that were left out worse than the mean"
@@ -91,7 +91,7 @@ def test_hyperparameters_that_predict_worse_than_the_mean_are_named(judge, table
     assert "worse than the mean" not in judge(table)[0]
 
 
-def test_one_column_that_is_not_judged_is_no_plural(judge, table):
+def test_one_column_that_is_not_judged_is_no_plural(judge, table, no_figures):
     assert "\n1 column is not judged:\n" in judge(table.assign(host="a"))[0]
     assert "\n2 columns are not judged:\n" in judge(table.assign(host="a", test_error=0.5))[0]
 
@@ -103,7 +103,7 @@ def test_output_that_is_no_terminal_is_as_wide_as_columns_says(monkeypatch):
     assert stdout_console().width == LOG_WIDTH
 
 
-def test_why_there_is_no_ceiling_is_one_line(judge, table):
+def test_why_there_is_no_ceiling_is_one_line(judge, table, no_figures):
     printed, page = judge(table, "--test-size", "1000")
     line = "no ceiling for test-set noise: no column test_loss_variance"
     assert sum(line in row for row in printed.splitlines()) == 1 and line in page
@@ -181,7 +181,7 @@ def test_files_may_separate_values_in_other_ways(separator, table, tmp_path):
         read_table(tmp_path / "empty.csv")
 
 
-def test_every_option_of_a_table_reaches_the_judge(judge, table):
+def test_every_option_of_a_table_reaches_the_judge(judge, table, no_figures):
     renamed = table.assign(State="diverged").rename(columns={"seed": "copy"})
     renamed.loc[:30, "State"] = "limit"
     options = ["--status-column", "State", "--seed-column", "copy", "--independent-seeds", "--scope", "all"]
@@ -215,7 +215,7 @@ def test_a_terminal_without_greek_letters_shows_the_nearest_ones(table, monkeypa
     assert shown_in("latin-1", ["judge", "--help"], monkeypatch)
 
 
-def test_the_page_describes_the_table_as_it_was_read(judge, table):
+def test_the_page_describes_the_table_as_it_was_read(judge, table, no_figures):
     """Numbers as text, a seed column of another name, and values of an axis that differ by rounding only."""
     texts = table.assign(norm=[f"{value:.6f} " for value in table["norm"]]).rename(columns={"seed": "repetition"})
     texts["learning rate"] = texts["learning rate"].astype(float)

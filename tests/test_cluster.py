@@ -20,10 +20,13 @@ from benevolent.orchestrator.training.shared_folder import check_shared, machine
 from benevolent.trainables.errors import BadInput
 
 CLUSTER_FILE = Path(__file__).parents[1] / "cluster.yaml"
+DATA_ROOT = os.environ.get("BENEVOLENT_DATA")
+#: A data set in files, if it is here: the machines of the cluster have none, and receive it from the driver.
+DATA_SET = "mnist" if DATA_ROOT and (Path(DATA_ROOT) / "MNIST").exists() else "digits"
 SWEEP = {
     "name": "two-nodes",
     "base": {
-        "data": {"train_size": 100, "validation_size": 50, "test_size": 100},
+        "data": {"name": DATA_SET, "train_size": 100, "validation_size": 50, "test_size": 100},
         "model": {"width": 8, "depth": 2},
         "stop": {"train_loss": None, "max_epochs": 3},
     },
@@ -70,14 +73,13 @@ def two_nodes():
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_prestart_worker_first_driver", "0")  # a process for each of 16 CPUs, of which few are used
         ray.shutdown()
-        root = os.environ.get("BENEVOLENT_DATA")
         patch.setenv("BENEVOLENT_DATA", "/nowhere")  # the machines of the cluster have no data sets, the driver may
         node = {"num_cpus": 8, "include_dashboard": False, "object_store_memory": 100 * 2**20}
         cluster = Cluster(initialize_head=True, head_node_args=node)
         try:
             cluster.add_node(num_cpus=8, object_store_memory=100 * 2**20)
             cluster.wait_for_nodes()
-            patch.delenv("BENEVOLENT_DATA") if root is None else patch.setenv("BENEVOLENT_DATA", root)
+            patch.delenv("BENEVOLENT_DATA") if DATA_ROOT is None else patch.setenv("BENEVOLENT_DATA", DATA_ROOT)
             yield cluster
         finally:
             ray.shutdown()
@@ -96,7 +98,7 @@ def nodes_of_actors(address: str) -> dict[str, set[str]]:
         return nodes
 
 
-def test_a_sweep_trains_on_both_nodes_and_measures_on_one(two_nodes, tmp_path):
+def test_a_sweep_trains_on_both_nodes_on_the_drivers_data_and_measures_on_one(two_nodes, tmp_path):
     done = run_sweep(SweepSpec.parse(SWEEP), str(tmp_path), Console(quiet=True), two_nodes.address)
     assert (done.trained, done.failures) == (8, [])
     assert load_results(tmp_path).table()[["test_loss", "parameter_norm"]].notna().all(axis=None)
@@ -130,14 +132,3 @@ def test_a_folder_that_a_machine_does_not_share_is_refused(tmp_path, monkeypatch
 def test_a_folder_on_the_heads_own_disk_is_refused_if_machines_start_later():
     with pytest.raises(BadInput, match="on this machine's own disk, which machines that start later do not see"):
         check_shared(Path("/nowhere/results"), more_machines=True)
-
-
-def test_machines_without_the_files_receive_the_data_from_the_driver(two_nodes, tmp_path):
-    root = os.environ.get("BENEVOLENT_DATA")
-    if root is None or not (Path(root) / "MNIST").exists():
-        pytest.skip("BENEVOLENT_DATA names no folder with MNIST")
-    base = SWEEP["base"] | {"data": SWEEP["base"]["data"] | {"name": "mnist"}}
-    spec = SweepSpec.parse(SWEEP | {"base": base, "grid": {}, "seeds": 2})
-    done = run_sweep(spec, str(tmp_path), Console(quiet=True), two_nodes.address)
-    assert (done.trained, done.failures) == (2, [])
-    assert load_results(tmp_path).table()[["test_loss", "parameter_norm"]].notna().all(axis=None)

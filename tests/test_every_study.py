@@ -6,7 +6,7 @@ from html import escape
 import pytest
 from in_process import measure_folders, train_sweep
 from rich.console import Console
-from tiny_studies import READERS, tiny
+from tiny_studies import READERS, tiny_studies
 
 from benevolent.analysis.judging.judge_table import judge
 from benevolent.analysis.multi_run import pooled_effects, sweep_effects
@@ -24,9 +24,8 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
         monkeypatch.setitem(data.READERS, data_set, reader)
     monkeypatch.setattr(study_run, "train_sweep", train_sweep)
     monkeypatch.setattr(study_run, "measure_folders", measure_folders)
-    tiny_studies = {other: tiny(one) for other, one in study.studies().items()}
-    monkeypatch.setattr(study_run, "studies", lambda: tiny_studies)
-    rule = tiny_studies[name].rule_paragraphs  # as it is, before its constants change
+    monkeypatch.setattr(study_run, "studies", tiny_studies)
+    rule = tiny_studies()[name].rule_paragraphs  # as it is, before its constants change
     monkeypatch.setattr(pooled_effects, "FEWEST_STUDIES", 2)
     monkeypatch.setattr(sweep_effects, "FEWEST_WITHIN", 2)
     monkeypatch.setattr(bth_predict, "judge", functools.partial(judge, permutations=100, resamples=100))
@@ -34,7 +33,7 @@ def test_a_study_is_trained_answered_and_shown(name, tmp_path, monkeypatch):
     monkeypatch.setattr(bth_predict, "PERMUTATIONS", 100)
     monkeypatch.setattr(valley_pairs, "CURVE_STEPS", 30)
     out = tmp_path / name
-    answer = study_run.run_study(tiny_studies[name], "small", str(out), Console(quiet=True)).answer
+    answer = study_run.run_study(tiny_studies()[name], "small", str(out), Console(quiet=True)).answer
 
     claims = [finding.claim for finding in answer.findings]
     assert claims and len(set(claims)) == len(claims)

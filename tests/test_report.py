@@ -179,7 +179,7 @@ def test_names_are_whole_in_a_terminal(width):
     assert ("[.25, .25]" in shown) == (width == 100)
 
 
-def test_lists_of_provenance_are_words():
+def test_lists_of_provenance_are_words(no_figures):
     source = {"hardware": {"cpus": 2, "gpus": []}, "data": {"mnist": ["ab", "cd"]}, "versions": {"torch": "2"}}
     page = text_of(render(replace(example(), provenance=source))["index.html"])
     assert "cpus 2, gpus none" in page and "data.mnist ab, cd" in page
@@ -276,7 +276,7 @@ def test_configurations_stand_near_the_top_with_absolute_errors_the_best_first(f
     assert mean_and_deviation(*errors.iloc[0]) in after[:400]
 
 
-def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files):
+def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files, no_figures):
     page = text_of(files["index.html"])
     assert "They decide nothing" in page and page.index("Beside the verdicts") > page.index("Each verdict on")
     selection = pd.read_csv(io.BytesIO(files["tables/selection.csv"]))
@@ -292,7 +292,7 @@ def test_descriptions_stand_beside_the_verdicts_with_their_numbers(files):
     assert not [name for name in render(replace(example(), verdicts=[])) if name.startswith("tables/sel")]
 
 
-def test_with_several_data_sets_networks_are_chosen_in_each_also_with_the_direction_from_the_others():
+def test_with_several_data_sets_networks_are_chosen_in_each_also_with_the_direction_from_the_others(no_figures):
     table = runs()
     again = table.assign(**{"data.name": "mnist", "path_length": 1 / table["path_length"], "seed": table["seed"] + 9})
     both = pd.concat([table, again], ignore_index=True)
@@ -320,7 +320,7 @@ def test_what_is_not_shown_is_nowhere_said_to_fail(files):
     assert not re.search(r"\bfail(s|ed)?\b", page.partition("Provenance")[0] + shown)
 
 
-def test_ceilings_stand_below_the_baseline_and_runs_that_did_not_converge_are_listed():
+def test_ceilings_stand_below_the_baseline_and_runs_that_did_not_converge_are_listed(no_figures):
     limited = verdicts(ceilings=(Ceiling(TEST_SET_NOISE, 0.78, 0.87),))
     report = example()
     table = report.table.assign(status=["diverged", "limit", *["converged"] * 16])
@@ -406,7 +406,7 @@ def test_verdicts_are_read_back_from_their_file(files):
     assert read_verdicts(files["verdicts.json"]) == example().verdicts
 
 
-def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged():
+def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged(no_figures):
     plain = verdicts()
     rows = tuple(replace(row, runs=5, missing=13) if row.predictor == "path_length" else row for row in plain)
     fewer = replace(plain, scopes=(replace(plain.scopes[0], predictors=rows),))
@@ -417,7 +417,7 @@ def test_a_predictor_that_some_runs_lack_says_on_how_many_it_is_judged():
     assert "with a value in fewer runs: path_length 5 of 18" in console.file.getvalue()
 
 
-def test_what_judge_returns_is_reported_scope_by_scope():
+def test_what_judge_returns_is_reported_scope_by_scope(no_figures):
     table = pd.concat([runs(), runs().assign(seed=lambda again: again["seed"] + 100)], ignore_index=True)
     judged = judge(table, "test_loss", AXES, PREDICTORS, scope="both", permutations=20, resamples=20)
     page = text_of(render(replace(example(), verdicts=[judged]))["index.html"])

@@ -107,12 +107,11 @@ def measured(results: Folder) -> None:
 
 
 @pytest.fixture
-def short_reports(monkeypatch) -> None:
+def short_reports(monkeypatch, no_figures) -> None:
     """Reports on one predictor, without figures; whole ones are made in test_run and test_report."""
     monkeypatch.setattr(reporting, "judge", partial(judge, permutations=20, resamples=20))
     monkeypatch.setattr(reporting, "recorded_predictors", lambda *_: ["path_length"])
     monkeypatch.setattr(reporting, "early_prediction_views", lambda *_: pd.DataFrame())
-    monkeypatch.setattr(sys.modules["benevolent.analysis.report.render"], "gallery", lambda *_: [])
 
 
 FEW, MORE = {"record": {"epochs": [1, 3]}}, {"record": {"measure_at": "checkpoints"}}

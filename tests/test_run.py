@@ -304,6 +304,7 @@ def test_ray_settings_are_restored(monkeypatch):
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
 def test_unreachable_cluster_prints_one_line(address, monkeypatch):
     monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", lambda: None)  # of the Ray that tests share
     with pytest.raises(BadInput, match=f"--address {address}: no Ray cluster answers there"), ray_cluster(address):
         pass
 

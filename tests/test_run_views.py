@@ -85,7 +85,7 @@ def test_curves_follow_the_order_of_training_and_keep_both_ends():
     ]
 
 
-def test_failed_and_parent_runs_have_views_with_their_reason(files):
+def test_failed_and_parent_runs_have_views_with_their_reason(no_figures):
     failed = pd.DataFrame({"run_id": ["f"], "status": ["failed"], "reason": ["out of memory"], "init.scale": [4.0]})
     parents = pd.DataFrame({"run_id": ["p"], "status": ["converged"], "role": ["parent"], "init.scale": [1.0]})
     data = data_of(render(replace(example(), failed=failed, parents=parents)))
@@ -100,7 +100,7 @@ def foreign(**changes) -> Report:
     return replace(report, spec="", table=table, dynamics=EMPTY, outcomes=EMPTY, **changes)
 
 
-def test_rows_of_anybodys_table_have_views_without_files_beside_the_page():
+def test_rows_of_anybodys_table_have_views_without_files_beside_the_page(no_figures):
     files = render(foreign())
     assert data_of(files)["ids"][0] in [str(number) for number in range(18)]
     assert "tables/runs.csv" not in files["index.html"].decode()
@@ -169,7 +169,7 @@ def test_tables_are_filtered_by_value_and_say_what_they_cannot_read(files, tmp_p
 
 
 @in_a_browser
-def test_decisions_are_filtered_by_what_they_say_without_their_mark(tmp_path):
+def test_decisions_are_filtered_by_what_they_say_without_their_mark(no_figures, tmp_path):
     plain = verdicts()
     rows = []
     for number in range(14):

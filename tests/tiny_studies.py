@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benevolent.orchestrator.spec import yaml_text
-from benevolent.orchestrator.study import Study
+from benevolent.orchestrator.study import Study, studies
 from benevolent.orchestrator.study_heading import ScaleChanges
 from benevolent.trainables.data.readers import RawDataset, RawSplit, Reader, read_digits
 
@@ -61,6 +61,12 @@ CLASSES = {
     "first_last": "0,1,2,3,4|5,6,7,8,9",
     "animals_objects": "2,3,4,5,6,7|0,1,8,9",
 }
+
+
+@functools.cache
+def tiny_studies() -> dict[str, Study]:
+    """All studies, each by its name."""
+    return {name: tiny(study) for name, study in studies().items()}
 
 
 def tiny(study: Study) -> Study:
