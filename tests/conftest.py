@@ -1,5 +1,6 @@
 """What several files of tests share: a cohort trained in a temporary folder, and a Ray."""
 
+import gc
 import importlib
 import os
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
 from benevolent.trainables.training.starting import start_training
 
+gc.disable()  # until all tests are imported: to look for garbage in modules takes two fifths of that time
 torch.set_num_threads(1)
 #: To wait for the disk at every file would take a third of the tests' time. `tests/test_storage.py` tests the calls.
 os.fsync = lambda descriptor: None
@@ -37,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring the tests of `FIRST` to the front, in that order; the others stay as they are."""
     places = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but not among what was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 class Cohort:

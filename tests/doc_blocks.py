@@ -10,11 +10,9 @@ Commands train in their own process, without Ray, which takes longer to start th
 it, `tests/test_plugins.py`, `tests/test_run.py` and `tests/test_faults.py` run commands.
 """
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +21,8 @@ import fresh_process
 ROOT = Path(__file__).parents[1]
 FENCED = re.compile(r'^```(\S+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
-#: Words by which a line is more than one command.
-SHELL = {"|", ">", "&&"}
+#: What a shell has a meaning for, and `run_bash` has not.
+SHELL = set("$`;&<>*")
 
 
 class Block(NamedTuple):
@@ -57,30 +55,34 @@ def run_page(page: Path, folder: Path) -> list[str]:
 
 
 def run_bash(script: str, folder: Path) -> str:
-    """Run lines of a shell that has the command `bth`, and return what they print on standard output."""
-    lines = [shlex.split(line, comments=True) for line in script.splitlines()]
-    commands = [line for line in lines if line]
-    if all(command[0] == "bth" and not SHELL & set(command) for command in commands):
-        return "".join(run_command(command[1:], folder) for command in commands)
-    tools = folder / ".commands"
-    tools.mkdir(exist_ok=True)
-    bth = tools / "bth"
-    bth.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{fresh_process.BTH_WITHOUT_RAY}" "$@"\n')
-    bth.chmod(0o755)
-    environment = os.environ | {
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": f"{ROOT / '.import'}{os.pathsep}{ROOT / 'tests'}",
-        "RAY_AUTH_MODE": "disabled",
-    }
-    shell = ["bash", "-e", "-u", "-o", "pipefail", "-c", script]
-    done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    """Run commands of `bth`, one a line, and return what they print on standard output.
+
+    As in a shell, `export` and variables before a command are in its environment, and a pipe may follow it.
+    """
+    exported: dict[str, str] = {}
+    printed = ""
+    for line in script.splitlines():
+        words = shlex.split(line, comments=True)
+        assert not SHELL & set("".join(words)), f"{line}: say here what the shell does"
+        if words and words[0] == "export":
+            exported |= variables(words[1:])
+        elif words:
+            start, end = words.index("bth"), words.index("|") if "|" in words else len(words)
+            output = run_command(words[start + 1 : end], folder, exported | variables(words[:start]))
+            if reader := words[end + 1 :]:
+                output = subprocess.run(reader, input=output, capture_output=True, text=True, check=True).stdout
+            printed += output
+    return printed
 
 
-def run_command(words: list[str], folder: Path) -> str:
+def variables(words: list[str]) -> dict[str, str]:
+    """`NAME=value` of each word."""
+    return dict(word.split("=", 1) for word in words)
+
+
+def run_command(words: list[str], folder: Path, environment: dict[str, str]) -> str:
     """Run `bth` in a process of its own, which has imported torch already, and return what it prints."""
-    environment = {"PYTHONPATH": str(ROOT / ".import"), "RAY_AUTH_MODE": "disabled"}
+    environment = {"PYTHONPATH": str(ROOT / ".import"), "RAY_AUTH_MODE": "disabled"} | environment
     done = fresh_process.python(fresh_process.BTH_WITHOUT_RAY, *words, cwd=folder, **environment)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout

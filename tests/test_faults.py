@@ -61,7 +61,7 @@ def run_here(sweep: DisturbedSweep, monkeypatch) -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_process_group_is_gone_on_from(sweep, expected, monkeypatch):
+def test_a_killed_process_group_is_gone_on_from(sweep, expected, no_figures, monkeypatch):
     process = sweep.start()
     wait_until(lambda: sweep.files("cohorts/*/checkpoints/*"), process)
     time.sleep(random.Random(18).uniform(0, 2))
@@ -74,7 +74,7 @@ def test_a_killed_process_group_is_gone_on_from(sweep, expected, monkeypatch):
 
 
 @pytest.mark.slow
-def test_killed_workers_are_replaced(sweep, expected, shared_ray, monkeypatch, capsys):
+def test_killed_workers_are_replaced(sweep, expected, shared_ray, no_figures, monkeypatch, capsys):
     killed = []
 
     def kill() -> None:
@@ -96,7 +96,7 @@ def test_killed_workers_are_replaced(sweep, expected, shared_ray, monkeypatch, c
 
 
 @pytest.mark.slow
-def test_a_full_disk_at_the_report_is_one_line(sweep, whole, expected, monkeypatch, capsys):
+def test_a_full_disk_at_the_report_is_one_line(sweep, whole, expected, no_figures, monkeypatch, capsys):
     shutil.copytree(whole, sweep.out)
     write = local_files.write_whole
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from loader_cases import LOADERS, READ, Genuine
 
-QUICK = 100
+QUICK = 50
 
 
 @pytest.fixture(scope="module")
