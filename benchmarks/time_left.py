@@ -2,8 +2,9 @@
 
 A line is asked for every second, where usually one is printed every ten. Each is compared with the end of the command,
 report included: what it says is left, and that plus what had passed, which is its estimate of the whole. The first line
-has what `bth plan` says of the whole, if every run trains to its limit; with `--to-limits` they do. Another program at
-work in the meantime changes all of it, so let there be none. The print of a run is kept in `results/time_left.txt`.
+has what `bth plan` says of the whole; if runs can end before their limits (with `--to-limits` they cannot), the bound,
+and what it expects. Another program at work in the meantime changes all of it, so let there be none. The print of a run
+is kept in `results/time_left.txt`.
 """
 
 import argparse
@@ -25,11 +26,14 @@ progress.SECONDS_PER_LINE = stages.SECONDS_PER_LINE = 1.0
 """
 TO_LIMITS = "base.stop.train_loss=null"
 DURATION = r"([\d.]+) (s|min|h|d)"
-LEFT = re.compile(rf"(about|at most) {DURATION} left")
-PLANNED = re.compile(rf"all of it about {DURATION} on one core(?:, {DURATION} on \d+ cores)?")
+LEFT = re.compile(rf"about {DURATION}(?:, at most {DURATION})? left")
+PLANNED = re.compile(rf"all of it (?:about|at most) {DURATION} on one core(?:, {DURATION} on \d+ cores)?")
+USUAL = re.compile(rf"; about {DURATION} if runs that can end")
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 #: Lines that are printed, evenly over the time of the command.
 LINES = 20
+#: Part of the command from which on its estimates shall be near the truth.
+TENTH = 0.1
 
 
 class Line(NamedTuple):
@@ -52,29 +56,41 @@ def bth(program: str, words: Sequence[str]) -> tuple[list[Line], float]:
     return lines, time.perf_counter() - start
 
 
-def planned_seconds(words: Sequence[str]) -> float:
+def in_seconds(number: str, unit: str) -> float:
+    """Return a duration as the commands print it in seconds."""
+    return float(number) * SECONDS[unit]
+
+
+def planned_seconds(words: Sequence[str]) -> dict[str, float]:
     """Return the seconds that `bth plan` says that a sweep takes on the cores of this machine."""
     lines, _ = bth(BTH, ["plan", *words])
-    found = PLANNED.search(" ".join(line.text for line in lines))
+    text = " ".join(line.text for line in lines)
+    found = PLANNED.search(text)
     assert found is not None
-    one_core, unit, on_cores, unit_on_cores = found.groups()
-    if on_cores is None:
-        return float(one_core) * SECONDS[unit]
-    return float(on_cores) * SECONDS[unit_on_cores]
+    on_one, on_cores = found.groups()[:2], found.groups()[2:]
+    planned = {"by the plan": in_seconds(*(on_one if on_cores[0] is None else on_cores))}
+    usual = USUAL.search(text)
+    return planned if usual is None else planned | {"if runs end as is usual": in_seconds(*usual.groups())}
+
+
+def estimate_of_whole(line: Line, whole: float) -> float | None:
+    """Return the time of the whole by a line, over the truth; None if it says none."""
+    found = LEFT.search(line.text)
+    return None if found is None else (line.second + in_seconds(*found.groups()[:2])) / whole
 
 
 def print_line(line: Line, whole: float) -> None:
     """Print what a line says is left, and what is."""
     found = LEFT.search(line.text)
-    if found is None:
-        print(f"{line.second:7.1f}{whole - line.second:8.1f}       -            {line.text[:60]}")
-        return
-    kind, number, unit = found.groups()
-    claimed = float(number) * SECONDS[unit]
     true = whole - line.second
-    bound = "<=" if kind == "at most" else ""
-    estimate = (line.second + claimed) / whole
-    print(f"{line.second:7.1f}{true:8.1f}{bound:>4}{claimed:6.0f}{estimate:8.2f}   {line.text[:60]}")
+    if found is None:
+        print(f"{line.second:7.1f}{true:8.1f}       -            {line.text[:60]}")
+        return
+    claimed = in_seconds(*found.groups()[:2])
+    bound = "" if found[3] is None else f"<={in_seconds(*found.groups()[2:]):.0f}"
+    print(
+        f"{line.second:7.1f}{true:8.1f}{claimed:8.0f}{bound:>8}{estimate_of_whole(line, whole):8.2f}   {line.text[:60]}"
+    )
 
 
 def main() -> None:
@@ -93,8 +109,13 @@ def main() -> None:
     planned = planned_seconds(words)
     with tempfile.TemporaryDirectory(prefix="benevolent-") as folder:
         lines, whole = bth(EVERY_SECOND, ["run", *words, "--out", f"{folder}/results"])
-    print(f"{whole:.0f} s; {planned:.0f} s by the plan, ratio {planned / whole:.2f}")
-    print("second    left   claimed   whole: estimate / truth")
+    said = "; ".join(f"{seconds:.0f} s {how}, ratio {seconds / whole:.2f}" for how, seconds in planned.items())
+    print(f"{whole:.0f} s; {said}")
+    estimates = [(line.second, estimate_of_whole(line, whole)) for line in lines]
+    known = [(second, estimate) for second, estimate in estimates if estimate is not None]
+    late = [estimate for second, estimate in known if second > TENTH * whole]
+    print(f"first number after {known[0][0] / whole:.2f} of it; from {TENTH} on {min(late):.2f} to {max(late):.2f}")
+    print("second    left claimed   bound   whole: estimate / truth")
     shown = [line for line in lines if LEFT.search(line.text) or "left unknown" in line.text]
     for position in range(LINES):
         print_line(min(shown, key=lambda line: abs(line.second - (position + 0.5) / LINES * whole)), whole)

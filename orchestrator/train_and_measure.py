@@ -9,11 +9,11 @@ from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
-from benevolent.orchestrator.estimates.prices import cohort_works
+from benevolent.orchestrator.estimates.prices import SECONDS_PER_ACTOR, SECONDS_TO_FIRST_REPORT, cohort_works
 from benevolent.orchestrator.removed_parameters import ParameterRemoval, say_what_stays_missing
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training import dataset_broadcast
-from benevolent.orchestrator.training.placement import describe_wait, place_work
+from benevolent.orchestrator.training.placement import describe_wait, place_work, workers_of
 from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.ray_session import ray_cluster
 from benevolent.orchestrator.training.time_left import TimeLeft
@@ -89,15 +89,25 @@ def train_and_measure(
 
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(address))
+        placement = place_work(resources, address, bool(todo))
         left = None
         if todo:
-            left = TimeLeft(cohort_works(todo, record), time.monotonic, finished_before, seconds_after)
+            left = TimeLeft(
+                cohort_works(todo, record),
+                workers_of(placement, address),
+                time.monotonic,
+                finished_before,
+                start_price=0.0 if address else SECONDS_TO_FIRST_REPORT,  # a cluster may still add machines
+                actor_price=SECONDS_PER_ACTOR,
+                seconds_after=seconds_after,
+            )
         display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
+        display.tick()
         from benevolent.orchestrator.measuring.measure_pool import MeasurePool  # after Ray's settings, as all of Ray
         from benevolent.orchestrator.training.ray_tune import train_cohorts
 
         references = dataset_broadcast.broadcast(data_sets) if address else {}
-        pool = MeasurePool(place_work(resources, address, bool(todo)), trust, references)
+        pool = MeasurePool(placement, trust, references)
         for job in jobs:
             pool.submit(existing, job)
         removal = None
@@ -192,7 +202,7 @@ class _MeasuringWhileTraining:
             for cohort_id, networks in self.pool.take_measured():
                 self.display.estimate.measured(cohort_id, networks)
             networks_per_file = self.display.runs_trained / max(1, self.pool.submitted)
-            self.display.estimate.measuring(self.pool.running * networks_per_file)
+            self.display.estimate.measuring(self.pool.running, self.pool.running * networks_per_file)
         self.display.measured = self.pool.done
         self.display.to_measure = self.pool.submitted
         self.display.tick()

@@ -7,6 +7,7 @@ from rich.console import Console
 from benevolent.orchestrator.stages import Stages
 from benevolent.orchestrator.training.progress import ProgressDisplay
 from benevolent.orchestrator.training.time_left import CohortWork, TimeLeft
+from benevolent.orchestrator.training.wall_time import Workers
 
 
 def display(**keys) -> ProgressDisplay:
@@ -59,13 +60,30 @@ def test_measuring_alone_shows_no_runs_and_its_pace():
 
 def test_measuring_after_training_has_its_time():
     now = [0.0]
-    left = TimeLeft({"a": CohortWork(100, {"train": 10}, 1.0, 5.0)}, lambda: now[0])
+    left = TimeLeft({"a": CohortWork(100, {"train": 10}, 1.0, 2.0)}, Workers(1, 2, 2), lambda: now[0])
     shown = display(time_left=left)
     shown.update("a", progress(runs_done=0, epoch=0))
-    now[0] = 100.0
+    now[0] = 500.0
     shown.update("a", progress(runs_done=100, epoch=10, done=True))
     shown.to_measure = 2
     assert "measuring, about 100 s left" in shown.line()
+
+
+def test_before_runs_have_ended_the_time_left_has_a_bound():
+    work = CohortWork(100, {"train": 10}, 1.0, 0.0, usual_share=0.5)
+    shown = display(time_left=TimeLeft({"a": work}, Workers(1, 1, 1), lambda: 0.0))
+    assert "about 500 s, at most 17 min left" in shown.line()
+    shown.update("a", progress(runs_done=0, epoch=0))
+    shown.update("a", progress(runs_done=20, epoch=3))
+    assert "at most" not in shown.line()
+
+
+def test_the_first_line_comes_at_once():
+    text = io.StringIO()
+    shown = ProgressDisplay(Console(file=text), runs=100, cohorts=2)
+    shown.tick()
+    shown.tick()
+    assert text.getvalue().count("runs 0/100") == 1
 
 
 def test_stages_after_training_say_what_is_done_and_how_long_it_takes():

@@ -5,11 +5,14 @@ import pytest
 
 from benevolent.orchestrator.training import time_left
 from benevolent.orchestrator.training.time_left import CohortWork, TimeLeft
+from benevolent.orchestrator.training.wall_time import CohortSeconds, Workers, wall_seconds
 
 RUNS = 60
 LIMITS = {"pretrain": 10, "train": 120}
 CORES = 2
 START_UP = 3.0
+ALONE = Workers(cohorts=1, actors=1, cores=1)
+BOTH = Workers(cohorts=CORES, actors=CORES, cores=CORES)
 
 
 class Sweep:
@@ -63,22 +66,29 @@ class Sweep:
         return all(map(self.is_trained, range(len(self.cost)))) and not self.to_measure
 
 
-def estimates(sweep: Sweep) -> list[tuple[float, float]]:
-    """Run a sweep to its end; return the time and the estimate of the whole at every second."""
-    prices = {str(index): CohortWork(RUNS, LIMITS, cost / 40, 0.1) for index, cost in enumerate(sweep.cost)}
-    left = TimeLeft(prices, lambda: sweep.now)
+def estimates(sweep: Sweep, works: dict[str, CohortWork]) -> list[tuple[float, float]]:
+    """Run a sweep to its end; return the time and the estimate of the whole at every second, but for bounds."""
+    left = TimeLeft(works, BOTH, lambda: sweep.now, start_price=START_UP + 1.0)
+    shown = [(0.0, left.seconds())]
     sweep.now += START_UP
-    shown = []
     while not sweep.is_done:
         for cohort in sweep.step(1.0):
             left.trained(str(cohort), sweep.progress(cohort))
         for cohort_id, networks in sweep.measured:
             left.measured(cohort_id, networks)
-        left.measuring(RUNS * len(sweep.to_measure[:CORES]))
-        seconds = left.seconds()
-        if seconds is not None and not left.is_bound:
-            shown.append((sweep.now, sweep.now + seconds))
+        jobs = len(sweep.to_measure[:CORES])
+        left.measuring(jobs, RUNS * jobs)
+        if not left.is_bound:
+            shown.append((sweep.now, sweep.now + left.seconds()))
     return shown
+
+
+def works_of(cost: tuple[float, ...], usual_share: float) -> dict[str, CohortWork]:
+    """Return the work of cohorts as their prices have it."""
+    works = {}
+    for index, each in enumerate(cost):
+        works[str(index)] = CohortWork(RUNS, LIMITS, each / 40, 0.1, usual_share=usual_share)
+    return works
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -93,53 +103,101 @@ def estimates(sweep: Sweep) -> list[tuple[float, float]]:
 )
 def test_the_whole_is_known_within_30_percent_from_a_tenth_on(share, per_network, cost, seed):
     sweep = Sweep(share, per_network, cost, seed)
-    shown = estimates(sweep)
+    shown = estimates(sweep, works_of(cost, 0.5))
     late = [estimate for now, estimate in shown if now > 0.1 * sweep.now]
     assert len(late) > 0.6 * sweep.now
 
     assert max(abs(estimate / sweep.now - 1) for estimate in late) < 0.3
 
 
-def test_before_any_run_has_ended_the_limits_bound_the_time():
+@pytest.mark.parametrize("cost", [(1, 1, 1, 1), (4, 1, 4, 1), (1, 1, 1, 9)])
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_where_no_run_can_end_before_its_limit_the_whole_is_known_from_the_start(cost, speed):
+    """And soon afterwards on a machine of half the speed that the prices were measured at."""
+    sweep = Sweep(1.0, 0.1 * speed, tuple(each * speed for each in cost), 0)
+    sweep.ends = [np.full(RUNS, LIMITS["train"]) for _ in cost]
+    shown = estimates(sweep, works_of(cost, 1.0))
+    late = [estimate for now, estimate in shown if speed == 1 or now > 0.1 * sweep.now]
+    assert len(late) > 0.8 * sweep.now
+    assert max(abs(estimate / sweep.now - 1) for estimate in late) < 0.3
+
+
+def test_before_any_run_has_ended_there_is_a_bound():
     now = [0.0]
-    left = TimeLeft({"a": CohortWork(10, {"train": 100}, 1.0, 0.0)}, lambda: now[0])
-    left.trained("a", {"phase": "train", "epoch": 0, "runs_done": 0})
-    assert left.seconds() is None
+    work = CohortWork(10, {"train": 100}, 1.0, 0.0, usual_share=0.4)
+    left = TimeLeft({"a": work}, ALONE, lambda: now[0], start_price=5.0)
+    assert left.is_bound and (left.seconds(), left.most_seconds()) == (405, 1005)
     now[0] = 5.0
+    left.trained("a", {"phase": "train", "epoch": 0, "runs_done": 0})
+    now[0] = 105.0
     left.trained("a", {"phase": "train", "epoch": 10, "runs_done": 0})
-    assert left.is_bound and left.seconds() == pytest.approx(45)
-    now[0] = 10.0
-    left.trained("a", {"phase": "train", "epoch": 20, "runs_done": 5})
-    assert not left.is_bound and left.seconds() < 10
+    assert left.is_bound and (left.seconds(), left.most_seconds()) == (300, 900)
+    left.trained("a", {"phase": "train", "epoch": 45, "runs_done": 0})
+    assert left.seconds() < left.most_seconds()  # it has passed what is usual
+    left.trained("a", {"phase": "train", "epoch": 45, "runs_done": 5})
+    assert not left.is_bound
+
+
+def test_a_start_that_takes_long_tells_that_the_machine_is_slow():
+    now = [0.0]
+    left = TimeLeft({"a": CohortWork(1, {"train": 100}, 1.0, 0.0)}, ALONE, lambda: now[0], start_price=5.0)
+    now[0] = 4.0
+    assert left.seconds() == 1 + 100
+    now[0] = 20.0
+    assert left.seconds() == 5 + 400
+
+
+def test_the_time_is_that_of_the_schedule():
+    """Wide networks, then those that start from them, beside narrow ones that are soon done."""
+    works = {
+        "wide": CohortWork(10, {"train": 100}, 0.03, 2.0),
+        "narrow": CohortWork(10, {"train": 100}, 0.01, 0.1),
+        "pruned": CohortWork(10, {"train": 100}, 0.03, 0.1, waits_for=["wide"]),
+    }
+    left = TimeLeft(works, BOTH, lambda: 0.0, actor_price=2.0)
+    seconds = {
+        "wide": CohortSeconds(30, 20),
+        "narrow": CohortSeconds(10, 1),
+        "pruned": CohortSeconds(30, 1, ["wide"]),
+    }
+    assert left.seconds() == pytest.approx(wall_seconds(seconds, BOTH, [2.0, 2.0]))
+    assert wall_seconds(seconds, BOTH) == pytest.approx(66)  # two actors and the training share two cores
 
 
 def test_what_comes_after_measuring_is_left_to_its_end():
     now = [0.0]
-    left = TimeLeft({"a": CohortWork(10, {"train": 100}, 1.0, 50.0)}, lambda: now[0], seconds_after=15.0)
+    work = CohortWork(10, {"train": 100}, 1.0, 50.0)
+    left = TimeLeft({"a": work}, ALONE, lambda: now[0], seconds_after=15.0)
     left.trained("a", {"phase": "train", "epoch": 0, "runs_done": 0})
-    now[0] = 20.0
+    now[0] = 500.0  # half of the runs trained in the mean
     left.trained("a", {"phase": "train", "epoch": 100, "runs_done": 10})
+    left.measuring(1, 0)
+    now[0] = 750.0
     left.measured("a", 5)
-    done = 100 * 5 + 250  # half of the runs trained in the mean
-    assert left.seconds() == pytest.approx(20 * 250 / done + 15)
+    left.measuring(1, 0)
+    assert left.seconds() == pytest.approx(250 + 15)
+    now[0] = 1000.0
     left.measured("a", 5)
-    assert left.seconds() == 15
+    left.measuring(0, 0)
+    assert left.seconds() == pytest.approx(15)
 
 
 def test_runs_that_ended_before_are_no_work():
     now = [0.0]
-    left = TimeLeft({"a": CohortWork(10, {"train": 100}, 1.0, 2.0)}, lambda: now[0], {"a": 5})
+    left = TimeLeft({"a": CohortWork(10, {"train": 100}, 1.0, 2.0)}, ALONE, lambda: now[0], {"a": 5})
+    assert left.seconds() == 5 * 100 + 5 * 2
     left.trained("a", {"phase": "train", "epoch": 0, "runs_done": 5})
-    now[0] = 1.0
+    now[0] = 250.0
     left.trained("a", {"phase": "train", "epoch": 50, "runs_done": 5})
-    assert left.seconds() == pytest.approx(1.0 * (250 + 10) / 250)
+    assert left.seconds() == pytest.approx(250 + 10)
 
 
 def test_each_cohort_is_fitted_once_in_an_estimate(monkeypatch):
     """There may be thousands of cohorts, and a terminal shows the time several times a second."""
-    left = TimeLeft({str(index): CohortWork(2, {"train": 10}, 1.0, 1.0) for index in range(30)}, lambda: 0.0)
+    work = CohortWork(2, {"train": 10}, 1.0, 1.0, usual_share=0.5)
+    left = TimeLeft({str(index): work for index in range(30)}, BOTH, lambda: 0.0)
     for index in range(20):
         left.trained(str(index), {"phase": "train", "epoch": 5, "runs_done": 1})
     fitted = []
     monkeypatch.setattr(time_left, "share_after", lambda *about: fitted.append(about) or 1.0)
-    assert left.seconds() is not None and len(fitted) == 20
+    assert left.seconds() > 0 and len(fitted) == 20

@@ -14,6 +14,12 @@ from benevolent.trainables.store.manifest import Manifest
 
 #: Until the first step: start of Ray, its workers and their imports (`benchmarks/results/start_up.txt`).
 STARTUP_SECONDS = 10.0
+#: From the plan to the first report of training, a second after the first step.
+SECONDS_TO_FIRST_REPORT = 4.5
+#: Of the start of a process that measures, and its imports.
+SECONDS_PER_ACTOR = 3.0
+#: Part of the limit of a phase that runs train which can end before it, in the mean, until some have ended.
+USUAL_SHARE = 0.5
 #: Of a step of one network in a stack, and of arithmetic in training.
 SECONDS_PER_STEP = 1.4e-5
 SECONDS_PER_FLOP = 2.4e-11
@@ -24,6 +30,8 @@ SECONDS_PER_MEASURED_FLOP = 2.4e-11
 SECONDS_PER_REPORT = 4.2
 SECONDS_PER_PREDICTOR = 0.072
 SECONDS_PER_PREDICTOR_AND_RUN = 7.4e-5
+#: What the predictors take again for each further outcome that is judged, as a part of that.
+SHARE_PER_OUTCOME = 0.2
 
 
 def measuring_seconds(networks: int, measures: int, flops: int) -> float:
@@ -37,14 +45,19 @@ def measuring_seconds(networks: int, measures: int, flops: int) -> float:
     return networks * measures * (SECONDS_PER_MEASURE + SECONDS_PER_MEASURED_FLOP * flops)
 
 
-def report_seconds(runs: int, predictors: int) -> float:
+def report_seconds(runs: int, predictors: int, outcomes: int = 1) -> float:
     """Return the price of judging and of the report.
 
-    >>> round(report_seconds(480, 77))
-    12
+    Args:
+        runs: that are judged.
+        predictors: that are judged together.
+        outcomes: that they are judged for; all others are described in any case.
+
+    >>> round(report_seconds(480, 77)), round(report_seconds(480, 77, outcomes=4))
+    (12, 17)
     """
     each = SECONDS_PER_PREDICTOR + SECONDS_PER_PREDICTOR_AND_RUN * runs
-    return SECONDS_PER_REPORT + predictors * each
+    return SECONDS_PER_REPORT + predictors * each * (1 + SHARE_PER_OUTCOME * (outcomes - 1))
 
 
 def epoch_seconds(config: RunSections) -> float:
@@ -77,5 +90,16 @@ def cohort_works(cohorts: Sequence[Manifest], record: RecordConfig) -> dict[str,
             epoch_price=epoch_seconds(run),
             measuring_price=run_measuring_seconds(run, record),
             places=measured_places(run, record),
+            waits_for=cohort.waits_for,
+            usual_share=usual_share(run),
         )
     return works
+
+
+def usual_share(config: RunSections) -> float:
+    """Return the part of its limit that a run is taken to train; 1 if it cannot end before."""
+    limit = usual = 0.0
+    for phase in config.phases:
+        limit += phase.max_epochs
+        usual += phase.max_epochs * (USUAL_SHARE if phase.has_target else 1.0)
+    return usual / max(1.0, limit)

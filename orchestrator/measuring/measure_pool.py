@@ -14,14 +14,12 @@ from benevolent.analysis.measures.on_checkpoints import MeasuredFile, measure_fi
 from benevolent.orchestrator.estimates.prices import SECONDS_PER_MEASURE
 from benevolent.orchestrator.training.placement import Placement
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
+from benevolent.orchestrator.training.wall_time import SECONDS_OF_A_PART
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.ray_worker import assigned_device, end_with_parent, receive_datasets
-
-#: Jobs are split into parts of about this price; each part reads files and builds the network anew.
-SECONDS_OF_A_PART = 1.0
 
 
 class MeasureActor:

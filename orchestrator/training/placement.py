@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training.machines import Machine, find_machines
+from benevolent.orchestrator.training.wall_time import Workers
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
 
@@ -59,6 +60,13 @@ def place_work(resources: ResourcesConfig, address: str | None, training: bool =
     if address is None:
         return Placement(_count_cohorts(machines, resources), (None,) * machine_cpus())
     return _measure_on_cluster_cpus(machines, resources)
+
+
+def workers_of(placement: Placement, address: str | None) -> Workers:
+    """Return what works at the same time: on this machine all share its cores, on a cluster each has its own."""
+    actors = len(placement.actors)
+    cores = machine_cpus() if address is None else placement.cohorts + actors
+    return Workers(placement.cohorts, actors, cores)
 
 
 def describe_wait(resources: ResourcesConfig, address: str | None) -> str:

@@ -46,7 +46,7 @@ class ProgressDisplay:
         self.to_measure = 0
         self.waiting = ""
         self.started = time.monotonic()
-        self.last_line = self.started
+        self.last_line = self.started - SECONDS_PER_LINE
         in_place = console.is_terminal and not console.is_dumb_terminal
         self.live = Live(self, console=console, refresh_per_second=4, transient=True) if in_place else None
 
@@ -106,12 +106,18 @@ class ProgressDisplay:
         done = self.runs_done >= self.runs
         if done and self.measured >= self.to_measure:
             return "training done" if self.runs else "measuring done"
-        seconds = self._seconds_by_pace() if self.estimate is None else self.estimate.seconds()
         stage = "measuring, " if done else ""
-        if seconds is None:
-            return f"{stage}time left unknown"
-        about = "at most" if self.estimate is not None and self.estimate.is_bound else "about"
-        return f"{stage}{about} {duration(seconds)} left"
+        return f"{stage}{self._left()}"
+
+    def _left(self) -> str:
+        """Return the time that is left as text, with a bound while it is unknown how long runs train."""
+        if self.estimate is not None:
+            about = f"about {duration(self.estimate.seconds())}"
+            if self.estimate.is_bound:
+                about += f", at most {duration(self.estimate.most_seconds())}"
+            return f"{about} left"
+        seconds = self._seconds_by_pace()
+        return "time left unknown" if seconds is None else f"about {duration(seconds)} left"
 
     def _seconds_by_pace(self) -> float | None:
         """Return the seconds left at the pace of runs since the start, or of files if there is nothing to train."""
