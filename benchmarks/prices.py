@@ -6,7 +6,10 @@ predictors. The print of a run is kept in `results/prices.txt`.
 """
 
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -44,13 +47,16 @@ LONG = (
 SHORT = ("base.stop.train_loss=1.5", "base.stop.max_epochs=8")
 SEEDS = (1, 5)
 FEW_MEASURES = "record.measures=[path_norm]"
+MORE_OUTCOMES = "judging.outcomes=[test_loss, test_error, test_ece, loss_gap]"
+IMPORTED_BY_ACTOR = "import benevolent.orchestrator.measuring.measure_pool, benevolent.analysis.measures.on_checkpoints"
 
 
 class Report(NamedTuple):
-    """A report: runs, predictors, and the seconds that it took."""
+    """A report: runs, predictors, outcomes that are judged, and the seconds that it took."""
 
     runs: int
     predictors: int
+    outcomes: int
     seconds: float
 
 
@@ -141,6 +147,7 @@ def measuring_and_reports() -> None:
                 reports.append(timed_report(few, results, runs))
             of_width = measuring_seconds(spec, results, cohorts)
             reports.append(timed_report(spec, results, runs))
+            many = timed_report(sweep(f"seeds={seeds}", MORE_OUTCOMES, *SHORT), results, runs)
     rows = []
     for width in WIDTHS:
         cost = network_cost(next(cohort.configs[0] for cohort in cohorts if width_of(cohort) == width))
@@ -149,16 +156,29 @@ def measuring_and_reports() -> None:
     print_prices(names, solved(rows, [of_width[width] for width in WIDTHS]))
     rows = [[1, about.predictors, about.predictors * about.runs] for about in reports]
     names = ["SECONDS_PER_REPORT", "SECONDS_PER_PREDICTOR", "SECONDS_PER_PREDICTOR_AND_RUN"]
-    print_prices(names, solved(rows, [about.seconds for about in reports]))
-    for about in reports:
-        in_use = prices.report_seconds(about.runs, about.predictors)
-        print(f"  {about.runs} runs, {about.predictors} predictors: {about.seconds:.1f} s, in use {in_use:.1f} s")
+    found = solved(rows, [about.seconds for about in reports])
+    print_prices(names, found)
+    one = reports[-1]
+    further = (many.seconds - one.seconds) / (many.outcomes - one.outcomes) / (one.seconds - found[0])
+    print_prices(["SHARE_PER_OUTCOME"], [further])
+    for about in [*reports, many]:
+        in_use = prices.report_seconds(about.runs, about.predictors, about.outcomes)
+        counts = f"{about.runs} runs, {about.predictors} predictors, {about.outcomes} outcomes"
+        print(f"  {counts}: {about.seconds:.1f} s, in use {in_use:.1f} s")
 
 
 def timed_report(spec: SweepSpec, results: Folder, runs: int) -> Report:
     """Return a report on a sweep, and what it took."""
     seconds = cpu_seconds(lambda: report(results, spec, anew=True))
-    return Report(runs, len(predictors_of(spec.record)), seconds)
+    return Report(runs, len(predictors_of(spec.record)), len(spec.judging.outcomes), seconds)
+
+
+def start_of_actor() -> None:
+    """Print the price of the imports of a process that measures."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", IMPORTED_BY_ACTOR], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print_prices(["SECONDS_PER_ACTOR"], [after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime])
 
 
 def main() -> None:
@@ -166,6 +186,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"seconds of CPU; Python {platform.python_version()} on {platform.machine()}")
     print(f"{'':<32}{'found':>10}{'in use':>10}{'ratio':>8}", flush=True)
+    start_of_actor()
     training()
     measuring_and_reports()
 

@@ -88,7 +88,7 @@ def report(
     if not anew and not figure_formats and _inputs_of_report(folder) == inputs:
         return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
     results = load_results(folder)
-    price = sweep_report_seconds(spec.record, len(results.planned))
+    price = sweep_report_seconds(spec.record, len(results.planned), len(spec.judging.outcomes))
     with Stages(console, "report", price=price) as stages:
         stages.expect(READING + EARLY + PAGE)
         stages.begin("reading the tables", READING)

@@ -144,7 +144,7 @@ def _trained(
             new = prepare(results, spec_text(spec), plan)
             existing = existing.without_ends_in(removed).with_new(new)
             todo, done = existing.wanted(plan)
-            after = sweep_report_seconds(spec.record, len(plan.runs)) if reports else 0.0
+            after = sweep_report_seconds(spec.record, len(plan.runs), len(spec.judging.outcomes)) if reports else 0.0
             others = [] if spec.record.keep_parameters else left_alone(results, existing, todo, done)
             summary = train_and_measure(
                 results,

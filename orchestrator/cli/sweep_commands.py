@@ -94,11 +94,14 @@ def plan(
         with located_in(f"sweep {sweep.name}"):  # an unknown measure is refused before anything is rehearsed
             check_names(sweep.record, sweep.judging)
     for sweep in sweeps:
-        slots = max(1, int(machine_cpus() / sweep.resources.cpus))
+        cores = machine_cpus()
+        slots = max(1, int(cores / sweep.resources.cpus))
         with located_in(f"sweep {sweep.name}"):
             planned = expand(sweep, slots=slots)
         detectable = detectable_table(Design.of(planned, sweep.record), effect)
-        console.print(plan_table(estimate_sweep(planned, slots, timed=True)))
+        outcomes = len(sweep.judging.outcomes)
+        estimate = estimate_sweep(planned, slots, timed=True, cores=cores, outcomes=outcomes)
+        console.print(plan_table(estimate))
         console.print(detectable)
 
 

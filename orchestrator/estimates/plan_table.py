@@ -1,5 +1,6 @@
 """The table that `bth plan` prints."""
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -77,34 +78,36 @@ def _times(estimate: SweepEstimate) -> list[str]:
     training = duration(estimate.seconds)
     measuring = duration(estimate.measuring_seconds)
     report = duration(estimate.report_seconds)
-    cores = quantity(estimate.slots, "core")
+    most = "at most" if estimate.can_end_before else "about"
+    whole = f"all of it {most} {duration(estimate.wall_seconds(1))} on one core"
+    if estimate.cores > 1:
+        whole += f", {duration(estimate.wall_seconds(estimate.cores))} on {quantity(estimate.cores, 'core')}"
+    if estimate.can_end_before:
+        usual = duration(estimate.wall_seconds(estimate.cores, to_limits=False))
+        whole += f"; about {usual} if runs that can end before their limit train half of it"
     stages = f"start-up {duration(STARTUP_SECONDS)}, training {training}, measuring {measuring}, judging {report}"
-    return [
-        f"time on one core: {stages}",
-        f"all of it about {duration(estimate.core_seconds)} on one core, {duration(estimate.wall_seconds)} on {cores}, "
-        "if every run trains to its limit",
-    ]
+    return [f"time on one core: {stages}", whole]
 
 
 def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
     """Return one row for many groups: the largest network, cohort and memory, and the sums of the rest."""
     largest = {
-        "cohort_size": max(group.cohort_size for group in groups),
         "parameters": max(group.parameters for group in groups),
         "memory_bytes": max(group.memory_bytes for group in groups),
     }
     summed = {
         "runs": sum(group.runs for group in groups),
-        "cohorts": sum(group.cohorts for group in groups),
         "disk_bytes": sum(group.disk_bytes for group in groups),
         "parameter_bytes": sum(group.parameter_bytes for group in groups),
     }
     network = f"... {len(groups)} more groups, each up to"
     measuring = sum(group.measuring_seconds for group in groups)
+    cohort_sizes = ChainMap(*(dict(group.cohort_sizes) for group in groups))
     return replace(
         groups[0],
         network=network,
         phases="",
+        cohort_sizes=cohort_sizes,
         measuring_seconds=measuring,
         distinguishing_fields=(),
         **largest,

@@ -26,13 +26,13 @@ class RunGroup(NamedTuple):
 
     Attributes:
         members: the runs, those together that cost the same.
-        cohort_sizes: the number of runs of each of its cohorts.
+        cohorts: the number of runs of each of its cohorts, by their ids.
         set_bytes: memory of each distinct set of inputs that only some of the runs share.
         seeds: number of different seeds; counted only where runs of one seed share a random subspace.
     """
 
     members: list[EqualRuns]
-    cohort_sizes: list[int]
+    cohorts: dict[str, int]
     set_bytes: list[int]
     seeds: int
 
@@ -40,6 +40,11 @@ class RunGroup(NamedTuple):
     def example(self) -> RunConfig:
         """One of the runs."""
         return self.members[0].example
+
+    @property
+    def largest_cohort(self) -> int:
+        """The number of runs of its largest cohort."""
+        return max(self.cohorts.values())
 
 
 def group_new_runs(plan: Plan) -> list[RunGroup]:
@@ -60,11 +65,11 @@ def group_new_runs(plan: Plan) -> list[RunGroup]:
         for kind, count in rows["kind"].value_counts(sort=False).items():
             members.append(EqualRuns(plan.examples[kind], int(count)))
         sizes = rows["cohort_id"].value_counts()
-        cohort_sizes = [int(size) for size in sizes if size]  # a category without rows has size 0
+        cohorts = {cohort: int(size) for cohort, size in sizes.items() if size}  # a category without rows has size 0
         own_rows = rows.index.to_numpy()
         in_subspace = members[0].example.subspace.dimension is not None
         seeds = plan.runs["seed"].iloc[own_rows].nunique() if in_subspace else 0
-        groups.append(RunGroup(members, cohort_sizes, plan.arrays.set_bytes(own_rows), seeds))
+        groups.append(RunGroup(members, cohorts, plan.arrays.set_bytes(own_rows), seeds))
     return groups
 
 

@@ -1,15 +1,22 @@
 """Estimate of what a sweep takes, made before anything is trained: the numbers of `bth plan`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, report_seconds, run_measuring_seconds
+from benevolent.orchestrator.estimates.prices import (
+    SECONDS_PER_ACTOR,
+    STARTUP_SECONDS,
+    report_seconds,
+    run_measuring_seconds,
+    usual_share,
+)
 from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearsal_key, rehearse
 from benevolent.orchestrator.estimates.run_groups import RunGroup, distinguishing_fields, group_new_runs
 from benevolent.orchestrator.plan.memory import largest_input_bytes
 from benevolent.orchestrator.plan.network_cost import network_cost, table_bytes, training_flops
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.spec.replicates import Replicates
+from benevolent.orchestrator.training.wall_time import CohortSeconds, Workers, wall_seconds
 from benevolent.trainables import data
 from benevolent.trainables.config.base import Section
 from benevolent.trainables.config.record import RecordConfig
@@ -29,14 +36,14 @@ class GroupEstimate:
         phases: names of the phases.
         distinguishing_fields: fields in which the groups of the plan differ, besides network and phases.
         runs: number of runs.
-        cohorts: number of their cohorts.
-        cohort_size: runs of the largest cohort.
+        cohort_sizes: runs of each cohort, by its id.
         parameters: of one network.
         memory_bytes: of the largest cohort.
         disk_bytes: of all runs, while parameters are kept.
         parameter_bytes: of these, what `record.keep_parameters: false` removes.
         flops: of all runs, if they end at their limits.
         seconds: of all runs on one core, likewise; 0 if nothing was rehearsed.
+        usual_share: part of these that runs are taken to need, since they can end before their limits.
         measuring_seconds: of their networks on one core.
     """
 
@@ -44,15 +51,25 @@ class GroupEstimate:
     phases: str
     distinguishing_fields: tuple[str, ...]
     runs: int
-    cohorts: int
-    cohort_size: int
+    cohort_sizes: Mapping[str, int]
     parameters: int
     memory_bytes: int
     disk_bytes: int
     parameter_bytes: int
     flops: int
     seconds: float
+    usual_share: float
     measuring_seconds: float
+
+    @property
+    def cohorts(self) -> int:
+        """Number of cohorts."""
+        return len(self.cohort_sizes)
+
+    @property
+    def cohort_size(self) -> int:
+        """Runs of the largest cohort."""
+        return max(self.cohort_sizes.values())
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,9 @@ class SweepEstimate:
         repeated: how many of `parents` are of configurations that the sweep names, with the seeds of another lineage.
         known: number of `runs` that were planned before.
         slots: cohorts that train at once.
+        cores: that cohorts and what measures them share.
         groups: the runs to be trained, the costliest group first.
+        waits_for: for each cohort in the order to start them, the ids of those that have to be trained before.
         keeps_parameters: False if parameters are removed once they are measured.
         report_seconds: of judging and the report, on one core.
         to_fetch: data sets that this machine lacks.
@@ -82,7 +101,9 @@ class SweepEstimate:
     repeated: int
     known: int
     slots: int
+    cores: int
     groups: tuple[GroupEstimate, ...]
+    waits_for: Mapping[str, Sequence[str]]
     keeps_parameters: bool
     report_seconds: float
     to_fetch: tuple[str, ...] = ()
@@ -103,17 +124,34 @@ class SweepEstimate:
         return sum(group.measuring_seconds for group in self.groups)
 
     @property
-    def core_seconds(self) -> float:
-        """Seconds of everything on one core: start-up, training, measuring, judging and the report."""
+    def can_end_before(self) -> bool:
+        """True if runs can end before their limits."""
+        return any(group.usual_share < 1 for group in self.groups)
+
+    def wall_seconds(self, cores: int, to_limits: bool = True) -> float:
+        """Return the seconds of everything on so many cores: start-up, training, measuring, judging and the report.
+
+        Args:
+            cores: of this machine.
+            to_limits: every run trains to its limit; else those that can end before train as long as is usual.
+        """
         if not self.groups:
             return self.report_seconds
-        return STARTUP_SECONDS + self.seconds + self.measuring_seconds + self.report_seconds
+        workers = Workers(min(self.slots, cores), cores, cores)
+        starts = [SECONDS_PER_ACTOR] * cores
+        work = self._work_of_cohorts(to_limits)
+        return STARTUP_SECONDS + wall_seconds(work, workers, starts) + self.report_seconds
 
-    @property
-    def wall_seconds(self) -> float:
-        """Seconds of everything if a core trains or measures for each cohort that trains at once."""
-        shared = self.seconds + self.measuring_seconds
-        return self.core_seconds - shared + shared / max(1, self.slots)
+    def _work_of_cohorts(self, to_limits: bool) -> dict[str, CohortSeconds]:
+        """Return what each cohort takes, in the order to start them; runs of a group count the same."""
+        works = {}
+        for group in self.groups:
+            training = group.seconds * (1.0 if to_limits else group.usual_share)
+            for cohort_id, runs in group.cohort_sizes.items():
+                share = runs / group.runs
+                waits_for = self.waits_for[cohort_id]
+                works[cohort_id] = CohortSeconds(training * share, group.measuring_seconds * share, waits_for)
+        return {cohort_id: works[cohort_id] for cohort_id in self.waits_for}
 
     @property
     def disk_bytes(self) -> int:
@@ -133,13 +171,17 @@ class SweepEstimate:
         return min(self.slots, self.cohorts) * largest
 
 
-def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEstimate:
+def estimate_sweep(
+    plan: Plan, slots: int = 1, timed: bool = False, cores: int | None = None, outcomes: int = 1
+) -> SweepEstimate:
     """Estimate what the runs of a plan take that are still to be trained.
 
     Args:
         plan: of the sweep.
         slots: cohorts that can train at once.
         timed: rehearse the costliest groups for a few seconds; without it, no time is known, and all are 0.
+        cores: that cohorts and what measures them share; one for each slot by default.
+        outcomes: that the report judges.
     """
     named = plan.runs["role"] == Role.RUN
     named_runs = int(named.sum())
@@ -154,6 +196,7 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
     to_fetch = sorted(name for name in data_sets if not data.is_present(name))
     new_parents = plan.is_new & ~named
     is_repeated = plan.configurations.is_repeated.repeat(len(plan.replicates.numbers))
+    new_cohorts = plan.cohorts[plan.cohorts["new"]]
     old_runs = int((named & ~plan.is_new).sum())
     return SweepEstimate(
         name=plan.name,
@@ -164,24 +207,26 @@ def estimate_sweep(plan: Plan, slots: int = 1, timed: bool = False) -> SweepEsti
         repeated=int((new_parents & is_repeated).sum()),
         known=old_runs,
         slots=slots,
+        cores=cores or slots,
         groups=tuple(costliest_first),
+        waits_for=dict(zip(new_cohorts["cohort_id"], new_cohorts["waits_for"], strict=True)),
         keeps_parameters=plan.record.keep_parameters,
-        report_seconds=sweep_report_seconds(plan.record, named_runs) if timed else 0.0,
+        report_seconds=sweep_report_seconds(plan.record, named_runs, outcomes) if timed else 0.0,
         to_fetch=tuple(to_fetch),
     )
 
 
-def sweep_report_seconds(record: RecordConfig, runs: int) -> float:
-    """Return the price of judging and of the report on so many runs of a sweep."""
+def sweep_report_seconds(record: RecordConfig, runs: int, outcomes: int) -> float:
+    """Return the price of the report on so many runs of a sweep, with verdicts on so many outcomes."""
     from benevolent.orchestrator.estimates.detectable import predictors_of  # with all that judges
 
-    return report_seconds(runs, len(predictors_of(record)))
+    return report_seconds(runs, len(predictors_of(record)), outcomes)
 
 
 def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> GroupEstimate:
     example = group.example
     cost = network_cost(example)
-    largest = max(group.cohort_sizes)
+    largest = group.largest_cohort
     memory = cost.stack_bytes(largest, example.optimizer)
     memory += largest_input_bytes(group.set_bytes, largest)
     memory += cost.subspace_bytes(example.subspace, min(largest, group.seeds))
@@ -201,15 +246,15 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
         network=_network_text(example.model),
         phases=phases,
         distinguishing_fields=fields,
-        runs=sum(group.cohort_sizes),
-        cohorts=len(group.cohort_sizes),
-        cohort_size=largest,
+        runs=sum(group.cohorts.values()),
+        cohort_sizes=group.cohorts,
         parameters=cost.parameters,
         memory_bytes=memory,
         disk_bytes=cost.parameter_bytes(networks) + table_bytes(records),
         parameter_bytes=cost.parameter_bytes(networks),
         flops=flops,
         seconds=0.0,
+        usual_share=usual_share(example),
         measuring_seconds=measuring,
     )
 
@@ -223,7 +268,7 @@ def _timed(record: RecordConfig, estimates: Sequence[GroupEstimate], groups: Seq
     for position, (estimate, group) in enumerate(costliest_first):
         flops = max(1, estimate.flops)
         if position < REHEARSED:
-            runs = max(group.cohort_sizes)
+            runs = group.largest_cohort
             key = (rehearsal_key(group.example), runs)
             if key not in rehearsed:
                 rehearsed[key] = rehearse(group.example, runs, record)
