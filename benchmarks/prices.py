@@ -48,7 +48,7 @@ SHORT = ("base.stop.train_loss=1.5", "base.stop.max_epochs=8")
 SEEDS = (1, 5)
 FEW_MEASURES = "record.measures=[path_norm]"
 MORE_OUTCOMES = "judging.outcomes=[test_loss, test_error, test_ece, loss_gap]"
-IMPORTED_BY_ACTOR = "import benevolent.orchestrator.measuring.measure_pool, benevolent.analysis.measures.on_checkpoints"
+IMPORTED_BY_ACTOR = "import benevolent.trainables.training.imported_ahead"
 
 
 class Report(NamedTuple):

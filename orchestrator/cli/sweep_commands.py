@@ -12,6 +12,7 @@ from benevolent.orchestrator.cli.arguments import Overrides, Spec, StudyScale
 from benevolent.orchestrator.cli.console import console, exit_if_failed, print_descriptions, print_verdicts
 from benevolent.orchestrator.study_scales import STUDY_PREFIX, Scale
 from benevolent.trainables.errors import BadInput, located_in
+from benevolent.trainables.quick_imports import uncollected
 from benevolent.trainables.store import paths
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def run(
     check_folder(Folder(where), sweep)
     reported = Folder(where).exists(paths.REPORT_PAGE)  # then there may be nothing to train
     with keep_ray_cluster():
-        with nullcontext() if address or reported else ray_starts_meanwhile():
+        with nullcontext() if address or reported else ray_starts_meanwhile(), uncollected():
             from benevolent.orchestrator.sweep import run_sweep  # with torch
         result = run_sweep(sweep, where, console, address)
     print_verdicts(result.verdicts[:1], where)
@@ -75,13 +76,14 @@ def plan(
 
     [bold]Example:[/] bth plan quickstart --for 0.2 --set seeds=20
     """
-    from benevolent.orchestrator.estimates.detectable import Design, detectable_table
-    from benevolent.orchestrator.estimates.plan_table import plan_table
-    from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
-    from benevolent.orchestrator.plan.expand import expand
-    from benevolent.orchestrator.spec.load_spec import load_spec
-    from benevolent.orchestrator.spec.names import check_names
-    from benevolent.trainables.machine_cpus import machine_cpus
+    with uncollected():
+        from benevolent.orchestrator.estimates.detectable import Design, detectable_table
+        from benevolent.orchestrator.estimates.plan_table import plan_table
+        from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
+        from benevolent.orchestrator.plan.expand import expand
+        from benevolent.orchestrator.spec.load_spec import load_spec
+        from benevolent.orchestrator.spec.names import check_names
+        from benevolent.trainables.machine_cpus import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
         chosen = _studies(spec, overrides)

@@ -17,7 +17,7 @@ STARTUP_SECONDS = 10.0
 #: From the plan to the first report of training, a second after the first step.
 SECONDS_TO_FIRST_REPORT = 4.5
 #: Of the start of a process that measures, and its imports.
-SECONDS_PER_ACTOR = 3.0
+SECONDS_PER_ACTOR = 2.5
 #: Part of the limit of a phase that runs train which can end before it, in the mean, until some have ended.
 USUAL_SHARE = 0.5
 #: Of a step of one network in a stack, and of arithmetic in training.

@@ -1,6 +1,7 @@
 """The Ray cluster that does the work: started on this machine, or joined at an address."""
 
 import functools
+import importlib
 import logging
 import os
 import secrets
@@ -15,22 +16,31 @@ from types import ModuleType
 from benevolent.orchestrator.training.ray_processes import stopped_without_ray
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
+from benevolent.trainables.quick_imports import uncollected
 
 #: Environment variables that Ray and Ray Tune read, where the user has not set them: no output and result files of
 #: their own, and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker
 #: process, so that the second core idles while the first one imports. Messages of Ray's processes, such as those about
-#: lost machines, of which the display tells, are skipped where they match the regular expression: all do. Trials stay
-#: in the folder in which the command was typed, so that the modules of users find files by relative paths there, too.
+#: lost machines, of which the display tells, are skipped where they match the regular expression: all do.
 SETTINGS = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+#: What processes of Ray on this machine import before they are given work, if there are not too many: Ray starts one
+#: for each CPU, each of which takes 200 MB with these modules.
+IMPORTED_AHEAD = "benevolent.trainables.training.imported_ahead"
+MOST_IMPORTING = 16
+#: How long a process waits for work, which measures may be that come later; by default Ray ends it after a second.
+IDLE_MILLISECONDS = "60000"
+
+#: What trains cohorts, and imports Ray Tune.
+RAY_TUNE = "benevolent.orchestrator.training.ray_tune"
 
 #: Memory of the object store of a cluster on this machine; only data sets go through it, and only on real clusters.
 OBJECT_STORE_BYTES = 256 * 2**20
@@ -81,8 +91,8 @@ def ray_starts_meanwhile() -> Iterator[None]:
     """Start a cluster on this machine in the background of this context, within `keep_ray_cluster`.
 
     Ray takes seconds to start (`benchmarks/results/start_up.txt`), in which it mostly waits for its processes: long
-    enough to import torch. No network may be tried in this context: Ray draws from Python's generator, which looks as
-    if the network did.
+    enough to import torch, and Ray Tune, which is done here. No network may be tried in this context: Ray draws from
+    Python's generator, which looks as if the network did.
 
     Raises:
         BadInput: at the end of the context, if Ray did not start.
@@ -97,6 +107,8 @@ def ray_starts_meanwhile() -> Iterator[None]:
     starting = thread.submit(_start)
     try:
         yield
+        with uncollected():
+            importlib.import_module(RAY_TUNE)
     finally:
         wait([starting])
     starting.result()
@@ -124,7 +136,12 @@ def _local_settings() -> Mapping[str, str]:
     which is of this process, and in no file. Ray reads these when it is imported: if that was before, and without a
     token, there is none.
     """
-    variables = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    variables = {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_idle_worker_killing_time_threshold_ms": IDLE_MILLISECONDS,
+    }
+    if machine_cpus() <= MOST_IMPORTING:
+        variables["RAY_preload_python_modules"] = IMPORTED_AHEAD
     if "ray" in sys.modules:
         return variables | {"RAY_AUTH_MODE": "disabled"}
     return variables | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

@@ -8,12 +8,14 @@ import functools
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle, tune
+from ray.tune.execution import class_cache
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.training.retries import is_loss
@@ -115,7 +117,7 @@ def train_cohorts(
     order = CohortScheduler(cohorts, finished, common, lambda: on_tick(False), on_loss)
     attempts = tune.TuneConfig(search_alg=order, num_samples=-1, reuse_actors=True)  # as many as it takes
     scratch = tempfile.mkdtemp(prefix="benevolent-")
-    with undone_when_stopped(functools.partial(shutil.rmtree, scratch, ignore_errors=True)):
+    with undone_when_stopped(functools.partial(shutil.rmtree, scratch, ignore_errors=True)), _in_started_processes():
         callback = ProgressCallback(on_progress, on_tick, order)
         for experiment in itertools.count():
             run_config = tune.RunConfig(
@@ -135,3 +137,19 @@ def train_cohorts(
     if order.full_disk is not None:
         raise order.full_disk
     return order.failed
+
+
+@contextmanager
+def _in_started_processes() -> Iterator[None]:
+    """Let trials run in the processes that Ray has started already, which have imported what they need.
+
+    Tune (2.60) sets an environment variable for trials, which PyTorch Lightning reads. Those processes lack it, so that
+    Ray would end them and start others.
+    """
+    variables = class_cache.DEFAULT_ENV_VARS
+    kept = dict(variables)
+    variables.clear()
+    try:
+        yield
+    finally:
+        variables.update(kept)

@@ -1,5 +1,6 @@
 """The Ray Tune trainable: one trial trains one cohort."""
 
+import os
 import traceback
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,6 +26,11 @@ class CohortTrainable(tune.Trainable):
     The actor is reused for the next cohort. Checkpoints are the cohort's own files, so Tune's are not used: a retried
     trial goes on from the cohort's last state.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Stay in the folder in which the command was typed, so that modules of users find files by relative paths."""
+        os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # here, since a trial with variables gets a process of its own
+        super().__init__(*arguments, **options)
 
     def setup(self, config: dict[str, Any]) -> None:
         """Get ready to train, without touching any file of the cohort.

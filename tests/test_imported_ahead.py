@@ -1,0 +1,69 @@
+"""Trials run in processes that Ray has started with itself, and that have imported what they need by then."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+
+from benevolent.trainables.quick_imports import uncollected
+
+PROGRAM = """
+import json, os, sys, time
+import psutil
+from benevolent.orchestrator.training.ray_session import keep_ray_cluster, ray_cluster
+
+
+class Probe:
+    def seen(self):
+        modules = [name for name in sys.modules if name.endswith(("training.ray_trainable", "measures.on_checkpoints"))]
+        import numpy, torch, threadpoolctl
+        threads = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if "numpy" in pool["filepath"]]
+        return os.getpid(), len(modules), threads, os.environ.get("OMP_NUM_THREADS")
+
+
+def workers():
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        line = " ".join(process.cmdline())
+        if "default_worker" in line or "ray::" in line:
+            found.append(process.pid)
+    return found
+
+
+with keep_ray_cluster(), ray_cluster(None):
+    import ray
+    from ray.tune.execution.class_cache import _ActorClassCache
+    from benevolent.orchestrator.training.ray_tune import _in_started_processes
+    while len(workers()) < 2:
+        time.sleep(0.1)
+    time.sleep(3)  # longer than Ray keeps idle processes by default
+    before = workers()
+    with _in_started_processes():
+        trial = _ActorClassCache().get(Probe).options(num_cpus=1).remote()
+    pid, *seen = ray.get(trial.seen.remote())
+    print("seen", json.dumps([pid in before, workers() == before, *seen]))
+"""
+
+
+def test_a_trial_gets_a_process_that_has_imported_what_it_needs(tmp_path):
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "RAY_AUTH_MODE")
+    }
+    environment["RAY_worker_niceness"] = "0"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("seen ")] or [done.stderr]
+    was_there, no_other_started, modules, threads, setting = json.loads(line.removeprefix("seen "))
+    assert was_there and no_other_started and modules == 2
+    assert set(threads) == {1} and setting == "1"  # Ray's own setting, of a trial of one CPU
+
+
+def test_garbage_is_collected_again_after_imports():
+    with uncollected():
+        assert not gc.isenabled()
+        with uncollected():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -1,0 +1,31 @@
+"""What a process of Ray imports before it is given work.
+
+Ray starts a process for each CPU together with itself, and makes it import this (`RAY_preload_python_modules`): so the
+imports, which take seconds, need not wait until a trial or an actor is placed in it. That leaves alone how many threads
+libraries use: Ray sets that by the CPUs of the work, after these are loaded, so that they are loaded for one.
+"""
+
+import importlib
+import os
+
+from benevolent.trainables.quick_imports import uncollected
+
+THREADS = "OMP_NUM_THREADS"
+MODULES = (
+    "benevolent.trainables.training.ray_trainable",
+    "benevolent.analysis.measures.on_checkpoints",
+)
+
+
+def import_ahead() -> None:
+    """Import what trains cohorts, and what measures networks."""
+    given = os.environ.get(THREADS)
+    os.environ[THREADS] = given or "1"
+    with uncollected():
+        for module in MODULES:
+            importlib.import_module(module)
+    if given is None:
+        del os.environ[THREADS]
+
+
+import_ahead()
