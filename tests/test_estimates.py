@@ -1,8 +1,11 @@
-"""Estimates of memory, arithmetic and disk in `bth plan`."""
+"""Estimates of memory, arithmetic, disk and time in `bth plan`."""
+
+import dataclasses
 
 import pytest
 import torch
 
+from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, USUAL_SHARE, report_seconds
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.plan.network_cost import network_cost
@@ -116,3 +119,19 @@ def test_fresh_examples_are_own_inputs():
     dataset = load(config)
     expected = dataset.train.sets.stored.numel() * 8
     assert own_input_bytes(config, 8) == 2 * expected
+
+
+def test_a_second_core_is_of_no_use_to_cohorts_that_wait_for_each_other():
+    for grid, seconds in (({"prune.fraction": [0, 0.8]}, 200), ({"model.width": [8, 16]}, 100)):
+        estimate = estimate_sweep(
+            expand(SweepSpec.parse({"name": "mine", "base": BASE, "grid": grid}), slots=2), slots=2
+        )
+        groups = [dataclasses.replace(group, seconds=100, measuring_seconds=0) for group in estimate.groups]
+        timed = dataclasses.replace(estimate, groups=tuple(groups))
+        assert timed.wall_seconds(1) - STARTUP_SECONDS == pytest.approx(200)
+        assert timed.wall_seconds(2) - STARTUP_SECONDS == pytest.approx(seconds)
+        assert timed.wall_seconds(2, to_limits=False) - STARTUP_SECONDS == pytest.approx(USUAL_SHARE * seconds)
+
+
+def test_each_outcome_that_is_judged_has_its_price():
+    assert report_seconds(100, 50, outcomes=3) > report_seconds(100, 50, outcomes=2) > report_seconds(100, 50)
