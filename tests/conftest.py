@@ -1,7 +1,6 @@
 """What several files of tests share: a cohort trained in a temporary folder, and a Ray."""
 
 import gc
-import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+from in_process import leave_out_figures
 
 from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.config.run import RunConfig
@@ -117,9 +117,8 @@ def cohort(tmp_path) -> Callable[..., Cohort]:
 
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
-    """Reports without figures, which take most of their time, for tests of what the page says."""
-    module = importlib.import_module("benevolent.analysis.report.render")  # the package has a function of that name
-    monkeypatch.setattr(module, "gallery", lambda *_: [])
+    """Reports without figures, for tests of what the page says."""
+    leave_out_figures(monkeypatch)
 
 
 @pytest.fixture(scope="session")

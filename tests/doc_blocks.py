@@ -37,10 +37,10 @@ def blocks_of(page: Path) -> list[Block]:
     return [Block(*match.groups(default="")) for match in FENCED.finditer(page.read_text())]
 
 
-def run_page(page: Path, folder: Path) -> list[str]:
+def run_page(page: Path, folder: Path, bth: str = fresh_process.BTH_WITHOUT_RAY) -> list[str]:
     """Run all blocks of a page in a folder, and return what each `bash` block printed.
 
-    The caller has made `folder` the working directory.
+    The caller has made `folder` the working directory. `bth`: the program that the command is.
     """
     namespace: dict[str, Any] = {"__name__": page.stem}
     printed = []
@@ -50,11 +50,11 @@ def run_page(page: Path, folder: Path) -> list[str]:
         elif block.language == "python":
             exec(compile(block.text, f"{page.name}: {block.text.splitlines()[0]}", "exec"), namespace)
         elif block.language == "bash":
-            printed.append(run_bash(block.text, folder))
+            printed.append(run_bash(block.text, folder, bth))
     return printed
 
 
-def run_bash(script: str, folder: Path) -> str:
+def run_bash(script: str, folder: Path, bth: str) -> str:
     """Run commands of `bth`, one a line, and return what they print on standard output.
 
     As in a shell, `export` and variables before a command are in its environment, and a pipe may follow it.
@@ -68,7 +68,7 @@ def run_bash(script: str, folder: Path) -> str:
             exported |= variables(words[1:])
         elif words:
             start, end = words.index("bth"), words.index("|") if "|" in words else len(words)
-            output = run_command(words[start + 1 : end], folder, exported | variables(words[:start]))
+            output = run_command(bth, words[start + 1 : end], folder, exported | variables(words[:start]))
             if reader := words[end + 1 :]:
                 output = subprocess.run(reader, input=output, capture_output=True, text=True, check=True).stdout
             printed += output
@@ -80,9 +80,9 @@ def variables(words: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def run_command(words: list[str], folder: Path, environment: dict[str, str]) -> str:
+def run_command(bth: str, words: list[str], folder: Path, environment: dict[str, str]) -> str:
     """Run `bth` in a process of its own, which has imported torch already, and return what it prints."""
     environment = {"PYTHONPATH": str(ROOT / ".import"), "RAY_AUTH_MODE": "disabled"} | environment
-    done = fresh_process.python(fresh_process.BTH_WITHOUT_RAY, *words, cwd=folder, **environment)
+    done = fresh_process.python(bth, *words, cwd=folder, **environment)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout

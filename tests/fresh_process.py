@@ -24,6 +24,12 @@ if sys.argv[1] in ('run', 'measure'):
     in_process.replace_ray(pytest.MonkeyPatch())
 {BTH}
 """
+#: The same with shorter reports.
+BTH_QUICKLY = f"""
+import in_process, pytest
+in_process.shorten_reports(pytest.MonkeyPatch())
+{BTH_WITHOUT_RAY}
+"""
 
 
 class Finished(NamedTuple):

@@ -1,8 +1,10 @@
 """Train and measure a sweep in this process, in the order in which Ray would."""
 
+import importlib
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from rich.console import Console
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, missing_jobs
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.planned_runs import first_replicates
-from benevolent.orchestrator import sweep
+from benevolent.orchestrator import reporting, sweep
 from benevolent.orchestrator.results_folder import read_from
 from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
@@ -59,6 +61,18 @@ def replace_ray(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sweep, "train_and_measure", train_and_measure)
     patch.setattr(sweep, "measure_folders", measure_folders)
     patch.setattr(ray_session, "ray_starts_meanwhile", nullcontext)
+
+
+def shorten_reports(patch: pytest.MonkeyPatch) -> None:
+    """Let reports judge with few permutations and draw nothing, where a test only needs that there is one."""
+    patch.setattr(reporting, "judge", partial(reporting.judge, permutations=20, resamples=20))
+    leave_out_figures(patch)
+
+
+def leave_out_figures(patch: pytest.MonkeyPatch) -> None:
+    """Let reports draw nothing: figures take most of their time."""
+    module = importlib.import_module("benevolent.analysis.report.render")  # the package has a function of that name
+    patch.setattr(module, "gallery", lambda *_: [])
 
 
 def measure_folders(

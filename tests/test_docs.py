@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fresh_process
 import pytest
 from doc_blocks import ROOT, blocks_of, run_page
 
@@ -84,7 +85,7 @@ def test_the_tutorial_comes_to_its_finding(after_tutorial):
 def test_the_code_of_a_page_runs(page, after_tutorial, monkeypatch):
     folder, _ = after_tutorial
     monkeypatch.chdir(folder)
-    run_page(page, folder)
+    run_page(page, folder, fresh_process.BTH_QUICKLY)
 
 
 @pytest.mark.slow
