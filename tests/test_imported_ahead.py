@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+from benevolent.orchestrator.training import ray_session
 from benevolent.trainables.quick_imports import uncollected
 
 PROGRAM = """
@@ -67,3 +68,28 @@ def test_garbage_is_collected_again_after_imports():
             assert not gc.isenabled()
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_nothing_is_imported_ahead_where_plugins_are_or_where_there_are_many_cpus(monkeypatch):
+    monkeypatch.setattr(ray_session, "machine_cpus", lambda: 2)
+    (imported,) = ray_session._imports_ahead().values()
+    assert imported == "benevolent.trainables.training.imported_ahead"
+    monkeypatch.setattr(ray_session, "machine_cpus", lambda: 64)
+    assert not ray_session._imports_ahead()
+    monkeypatch.setattr(ray_session, "machine_cpus", lambda: 2)
+    monkeypatch.setenv("BENEVOLENT_PLUGINS", "my_lab")
+    assert not ray_session._imports_ahead()
+
+
+def test_a_process_whose_imports_fail_lives_on(tmp_path):
+    program = (
+        "import benevolent.trainables.training.imported_ahead, os; print('lives', os.environ.get('OMP_NUM_THREADS'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"BENEVOLENT_PLUGINS": "no_such_module"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "lives None\n"

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
 from benevolent.orchestrator.training.ray_processes import stopped_without_ray
+from benevolent.trainables import plugins
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.quick_imports import uncollected
@@ -120,6 +121,7 @@ def _import_ray(address: str | None, until_left: ExitStack) -> ModuleType:
     until_left.enter_context(_environment(SETTINGS))
     if address is None:
         until_left.enter_context(_environment(_local_settings()))
+        until_left.enter_context(_environment(_imports_ahead()))
     until_left.enter_context(_quiet_tune())
     import ray
 
@@ -145,6 +147,16 @@ def _local_settings() -> Mapping[str, str]:
     if "ray" in sys.modules:
         return variables | {"RAY_AUTH_MODE": "disabled"}
     return variables | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def _imports_ahead() -> Mapping[str, str]:
+    """Return the environment variable for what Ray's processes import before they are given work.
+
+    None where the user's plugins are imported with it: Ray tells its processes where to look for them with the work.
+    """
+    if plugins.named() or machine_cpus() > MOST_IMPORTING:
+        return {}
+    return {"RAY_preload_python_modules": IMPORTED_AHEAD}
 
 
 @contextmanager

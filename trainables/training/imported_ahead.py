@@ -7,6 +7,7 @@ libraries use: Ray sets that by the CPUs of the work, after these are loaded, so
 
 import importlib
 import os
+from contextlib import suppress
 
 from benevolent.trainables.quick_imports import uncollected
 
@@ -18,10 +19,13 @@ MODULES = (
 
 
 def import_ahead() -> None:
-    """Import what trains cohorts, and what measures networks."""
+    """Import what trains cohorts, and what measures networks.
+
+    Ray would end a process that cannot import it. What fails here fails again, with its reason, where work needs it.
+    """
     given = os.environ.get(THREADS)
     os.environ[THREADS] = given or "1"
-    with uncollected():
+    with uncollected(), suppress(Exception):
         for module in MODULES:
             importlib.import_module(module)
     if given is None:
