@@ -1,10 +1,14 @@
-"""Compare stacks with a serial loop of plain PyTorch: milliseconds per run and step, on one thread.
+"""Compare stacks with a serial loop of plain PyTorch: milliseconds of processor time per run and step, on one thread.
 
     python benchmarks/kernels.py
 
 The serial loop trains one ordinary module after the other with `torch.optim.SGD`, on the same batches; ours records the
-dynamics too. Random inputs; the fastest of several rounds taken in turn. The thresholds of
-`trainables/stack/kernel_choice.py` come from the second table (`--candidates`), which times other kernels and sizes.
+dynamics too. Random inputs; the fastest of several rounds taken in turn. `bare convolutions` are the calls of torch's
+convolutions that a step needs, and nothing else: of each layer and direction the fastest way, of one network or of as
+many as train at once, with channels first or last. No step that calls torch's convolutions can be faster than that.
+
+The thresholds of `trainables/stack/kernel_choice.py` come from the second table (`--candidates`), which times other
+kernels and sizes.
 """
 
 import copy
@@ -13,6 +17,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,6 +33,8 @@ from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.training.malloc import keep_freed_memory
 
+#: The same with epochs as long as those of the perceptrons.
+LONG = "LeNet-5 alone, epochs of 20 steps"
 #: Name, network, shape of an input, networks.
 CASES = (
     ("MLP on 64 inputs", {"width": 64}, (64,), 8),
@@ -38,17 +45,21 @@ CASES = (
     ("5-layer conv + BatchNorm, 3 x 32 x 32", {"family": "puzzles_bn"}, (3, 32, 32), 8),
     ("LeNet-5, 1 x 28 x 28", {"family": "lenet5"}, (1, 28, 28), 8),
     ("LeNet-5, 1 x 28 x 28, alone", {"family": "lenet5"}, (1, 28, 28), 1),
+    (LONG, {"family": "lenet5"}, (1, 28, 28), 1),
     ("ResNet-56, 3 x 32 x 32", {"family": "resnet", "depth": 56}, (3, 32, 32), 1),
 )
 #: Rounds whose fastest counts, and steps of each round, for networks whose step takes long and for others.
 SLOW, FAST = (10, 2), (12, 20)
+#: Calls of a bare convolution, whose fastest counts.
+BARE_ROUNDS = 12
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
 
 class Case:
     """Networks of one architecture, to be trained in stacks or one after the other."""
 
-    def __init__(self, model: dict, shape: tuple[int, ...], networks: int) -> None:
-        self.rounds, steps = SLOW if len(shape) == 3 else FAST
+    def __init__(self, model: dict, shape: tuple[int, ...], networks: int, is_fast: bool = False) -> None:
+        self.rounds, steps = FAST if is_fast or len(shape) == 1 else SLOW
         self.inputs = torch.randn(steps * BATCH, *shape)
         self.labels = torch.randint(0, 10, (networks, steps * BATCH))
         self.stack = make_stack(networks, model, DataConfig(), self.inputs)
@@ -89,20 +100,81 @@ class Case:
         best = [float("inf")] * len(ways)
         for _ in range(self.rounds):
             for index, way in enumerate(ways):
-                start = time.perf_counter()
+                start = time.thread_time()
                 way()
-                best[index] = min(best[index], (time.perf_counter() - start) / self.steps * 1e3)
+                best[index] = min(best[index], (time.thread_time() - start) / self.steps * 1e3)
         return best
+
+    def bare_convolutions(self) -> float:
+        """Return the least milliseconds per run and step of the convolutions alone; 0 without any."""
+        total = 0.0
+        for number, (layer, images) in enumerate(convolved(self.stack.network.module, self.inputs[:BATCH])):
+            ways: dict[str, list[float]] = {"forward": [], "backward": []}
+            for networks, layout in itertools.product({1, self.choice.size}, LAYOUTS):
+                for way, call in bare_calls(layer, images, networks, layout, number > 0).items():
+                    ways[way].append(least_milliseconds(call) / networks)
+            total += sum(min(times) for times in ways.values())
+        return total
+
+
+def convolved(module: nn.Module, inputs: Tensor) -> list[tuple[nn.Conv2d, Tensor]]:
+    """Return the convolutions of a network with their inputs, in the order of the forward pass."""
+    calls: list[tuple[nn.Conv2d, Tensor]] = []
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [layer.register_forward_pre_hook(lambda own, given: calls.append((own, given[0]))) for layer in layers]
+    with torch.no_grad():
+        module(inputs)
+    for hook in hooks:
+        hook.remove()
+    return calls
+
+
+def bare_calls(
+    layer: nn.Conv2d, images: Tensor, networks: int, layout: torch.memory_format, wanted: bool
+) -> dict[str, Callable[[], object]]:
+    """Return functions that call a convolution of several networks with separate channels, forward and backward.
+
+    Args:
+        layer: the convolution.
+        images: of one network.
+        networks: computed at once.
+        layout: of all tensors.
+        wanted: True if the derivative by the images is computed too.
+    """
+    images = images.repeat(1, networks, 1, 1).contiguous(memory_format=layout)
+    weights = layer.weight.detach().repeat(networks, 1, 1, 1).contiguous(memory_format=layout)
+    settings = (layer.stride, layer.padding, layer.dilation)
+    forward = partial(nn.functional.conv2d, images, weights, None, *settings, networks)
+    slopes = torch.randn_like(forward())
+    needed = [wanted, True, False]
+    backward = partial(
+        torch.ops.aten.convolution_backward,
+        *(slopes, images, weights, None, *settings, False, [0, 0], networks, needed),
+    )
+    return {"forward": forward, "backward": backward}
+
+
+def least_milliseconds(call: Callable[[], object]) -> float:
+    """Return the least processor time of a call."""
+    best = float("inf")
+    for _ in range(BARE_ROUNDS):
+        start = time.thread_time()
+        call()
+        best = min(best, time.thread_time() - start)
+    return best * 1e3
 
 
 def chosen() -> Table:
     """Compare the chosen kernels with the serial loop."""
-    table = Table("network", "K", "chosen", "ours", "serial", "ratio", title="ms per run and step, one thread")
+    title = "ms of processor time per run and step, one thread"
+    table = Table("network", "K", "chosen", "ours", "serial", "ratio", "bare convolutions", "ratio", title=title)
     for name, model, shape, networks in CASES:
-        case = Case(model, shape, networks)
+        case = Case(model, shape, networks, name == LONG)
         ours, serial = case.milliseconds(case.ours(case.choice), case.serial)
         choice = f"{case.choice.kernel}, {case.choice.size} at once"
-        table.add_row(name, str(networks), choice, f"{ours:.3f}", f"{serial:.3f}", f"{ours / serial:.2f}")
+        bare = case.bare_convolutions()
+        least = (f"{bare:.3f}", f"{bare / serial:.2f}") if bare else ("", "")
+        table.add_row(name, str(networks), choice, f"{ours:.3f}", f"{serial:.3f}", f"{ours / serial:.2f}", *least)
     return table
 
 

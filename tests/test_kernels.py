@@ -44,7 +44,7 @@ def plan_of(runs: int, model: dict, shape=(1, 8, 8), pinned=None) -> KernelChoic
         (SMALL_CNN, (1, 8, 8), ("channels_last", 20)),
         (NESTED_CNN, (3, 16, 16), ("channels_last", 20)),
         ({"family": "puzzles_bn"}, (3, 32, 32), ("channels_last", 5)),
-        ({"family": "puzzles_cnn"}, (1, 28, 28), ("batched", 4)),
+        ({"family": "puzzles_cnn"}, (1, 28, 28), ("channels_last", 4)),
         ({"family": "puzzles_cnn", "filters": 32}, (1, 28, 28), ("channels_last", 3)),
         ({"family": "puzzles_cnn", "stride": 2}, (1, 28, 28), ("channels_last", 20)),
         ({"family": "resnet", "depth": 20}, (3, 32, 32), ("channels_last", 1)),

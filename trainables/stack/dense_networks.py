@@ -55,7 +55,6 @@ class DenseNetworks:
         self.names = names
         self._kept: list[Tensor] = []  # inputs of the layers, and the outputs of the last, from the latest `logits`
 
-    @torch.no_grad()
     def logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
         """Return the logits `(K, B, C)` of inputs `(K, B, *input_shape)`; parameters are in their stored form."""
         values = inputs.flatten(2)
@@ -65,7 +64,6 @@ class DenseNetworks:
             self._kept.append(values)
         return values
 
-    @torch.no_grad()
     def gradients(self, parameters: Tensors, derivatives: Tensor) -> list[Tensor]:
         """Return the gradients of all parameters in their stored form.
 
@@ -74,6 +72,18 @@ class DenseNetworks:
             derivatives: of a number by those logits, `(K, B, C)`.
         """
         found: dict[str, Tensor] = {}
+        self.slopes(parameters, derivatives, found, wanted=False)
+        return [found[name] for name in self.names]
+
+    def slopes(self, parameters: Tensors, derivatives: Tensor, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
+        """Return the derivative by the flat inputs `(K, B, in)`, and add those by the parameters to the gradients.
+
+        Args:
+            parameters: that `logits` was called with.
+            derivatives: of a number by those logits, `(K, B, C)`.
+            gradients: derivatives by parameters in their stored form, by name.
+            wanted: False if the derivative by the inputs is not needed, and may be left out.
+        """
         slopes = derivatives
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
@@ -84,21 +94,20 @@ class DenseNetworks:
             if gap:
                 slopes = functional.pad(slopes, (0, gap))
             if layer.bias is not None:
-                found[layer.bias] = slopes.sum(1)
-            found[layer.weight] = self._kept[number].transpose(1, 2).bmm(slopes)
-            if number:
+                gradients[layer.bias] = slopes.sum(1)
+            gradients[layer.weight] = self._kept[number].transpose(1, 2).bmm(slopes)
+            if number or wanted:
                 slopes = slopes.bmm(weight.transpose(1, 2))
-        return [found[name] for name in self.names]
+        return slopes
 
 
-def dense_layers(batched: BatchedModule, trained: Iterable[str]) -> list[DenseLayer]:
+def dense_layers(children: Sequence[BatchedModule], trained: Iterable[str]) -> list[DenseLayer]:
     """Return the linear layers of a sequence of these and ReLUs, after `nn.Flatten` or none; an empty list of another.
 
     Args:
-        batched: the sequence.
+        children: the sequence, see `innermost`.
         trained: names of its trained parameters: all must be.
     """
-    children = _innermost(batched)
     if children[:1] and children[0].kind is nn.Flatten:
         children = children[1:]
     layers: list[DenseLayer] = []
@@ -116,10 +125,11 @@ def dense_layers(batched: BatchedModule, trained: Iterable[str]) -> list[DenseLa
     return layers if is_dense and tensors == set(trained) else []
 
 
-def _innermost(batched: BatchedModule) -> list[BatchedModule]:
+def innermost(batched: BatchedModule) -> list[BatchedModule]:
+    """Return the layers of a sequence of layers and sequences, in their order."""
     if batched.kind is not nn.Sequential:
         return [batched]
     found: list[BatchedModule] = []
     for child in batched.children.values():
-        found += _innermost(child)
+        found += innermost(child)
     return found

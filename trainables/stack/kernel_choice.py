@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
@@ -24,7 +23,7 @@ from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.built_network import is_out_of_memory
 from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
-from benevolent.trainables.stack.layer_types import layer_type
+from benevolent.trainables.stack.network import Network
 from benevolent.trainables.stack.program_choice import choose_program
 from benevolent.trainables.stack.stack import Stack
 
@@ -33,8 +32,6 @@ from benevolent.trainables.stack.stack import Stack
 #: Larger stacks are not faster; two networks that have more than that together are slower than one at once
 #: (`benchmarks/kernels.py --candidates`).
 STACKED_VALUES = 2**23
-#: Channels that a processor computes at once, in convolutions of several networks with separate channels.
-LANES = 8
 #: Part of a trial's memory that a step may fill: data, parameters and their copies need the rest.
 SHARE = 0.5
 #: Candidates are timed on a GPU for this many seconds, or this part of the training, whichever is longer.
@@ -135,7 +132,7 @@ def _by_rule(trial: "Trial", largest: int, pinned: Pinned) -> KernelChoice:
     size = pinned.size or _size_by_rule(trial, largest)
     if pinned.kernel:
         return KernelChoice(pinned.kernel, size)
-    kernel = _kernel_by_rule(trial, _size_by_rule(trial, largest))
+    kernel = _kernel_by_rule(network, _size_by_rule(trial, largest))
     if kernel == "vmap" and trial.seconds(KernelChoice(kernel, 2)) is None:
         kernel = network.kernels[-1]
     return KernelChoice(kernel, size)
@@ -151,35 +148,12 @@ def _size_by_rule(trial: "Trial", largest: int) -> int:
     return math.ceil(runs / parts)  # so that the last stack is not much smaller than the others
 
 
-def _kernel_by_rule(trial: "Trial", size: int) -> Kernel:
-    network = trial.stack.network
-    if network.batched and network.convolves:
-        return "batched" if size > 1 and _fills_lanes_by_eights(network.module) else "channels_last"
+def _kernel_by_rule(network: Network, size: int) -> Kernel:
     if network.batched:
-        return "batched"
+        return "channels_last" if network.convolves else "batched"
     if network.convolves or size == 1:  # vmap over one network takes twice the time of a plain module
         return "loop"
     return network.kernels[0]
-
-
-def _fills_lanes_by_eights(module: nn.Module) -> bool:
-    """Return True if convolutions are faster with the numbers of a channel adjacent in memory.
-
-    With AVX-512, oneDNN computes 16 channels at once where those of a pixel are adjacent, and 8 in convolutions of
-    several networks otherwise: with 24 channels a quarter of the former is wasted. Convolutions with strides, and those
-    of other sizes, take longer that way, as do BatchNorm and max-pooling.
-    """
-    layers = list(module.modules())
-    if any(layer_type(layer).slow_channels_first for layer in layers):
-        return False
-    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
-    return len(convolutions) > 1 and all(_fills_by_eights(layer) for layer in convolutions[1:])
-
-
-def _fills_by_eights(layer: nn.Conv2d) -> bool:
-    widths = (layer.in_channels, layer.out_channels)
-    odd_eights = all(width % (2 * LANES) == LANES for width in widths)
-    return odd_eights and layer.stride == (1, 1) and layer.groups == 1
 
 
 def fastest(trial: "Trial", candidates: list[KernelChoice], steps: int) -> KernelChoice:

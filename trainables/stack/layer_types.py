@@ -43,7 +43,6 @@ class LayerType:
         homogeneous: f(a x) = a f(x) for all a > 0, leaving a bias out.
         affine_given_relus: affine in its inputs, in eval mode, once it is known which ReLUs are on.
         random: draws random numbers in training.
-        slow_channels_first: slow on a CPU unless the channels of a pixel are adjacent in memory.
         absorbs_batch_norm: a BatchNorm layer that follows can be folded into the weights.
         paths: how sums over paths run through the layer (see `path_sums`); None: not known.
     """
@@ -57,7 +56,6 @@ class LayerType:
     homogeneous: bool = False
     affine_given_relus: bool = False
     random: bool = False
-    slow_channels_first: bool = False
     absorbs_batch_norm: bool = False
     paths: PathRule | None = None
 
@@ -118,7 +116,7 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
     RandomFeatures: LayerType(batched=layers.random_features, stored_weights=True),
     # Normalization and randomness.
     nn.BatchNorm1d: _BATCH_NORM,
-    nn.BatchNorm2d: replace(_BATCH_NORM, slow_channels_first=True),
+    nn.BatchNorm2d: _BATCH_NORM,
     nn.LocalResponseNorm: LayerType(batched=layers.local_response_norm),
     nn.Dropout: replace(_UNCHANGED, batched=layers.dropout, random=True),
     Noise: replace(_UNCHANGED, batched=layers.noise, random=True),
@@ -133,7 +131,6 @@ LAYER_TYPES: dict[type[nn.Module], LayerType] = {
         batched=layers.channelwise,
         settings_batched=_returns_maxima_only,
         homogeneous=True,
-        slow_channels_first=True,
         paths=path_sums.MAX_POOLED,
     ),
     nn.AvgPool2d: replace(_MEAN, paths=path_sums.MEAN_POOLED),

@@ -77,13 +77,18 @@ def conv2d(layer: nn.Conv2d, own: Tensors, inputs: Tensor, mode: Mode) -> Tensor
         stride = (1, 1)
     if mode.convolution == "channels_last":
         images = images.contiguous(memory_format=torch.channels_last)
-        weights = own["weight"].permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
+        weights = kernels_side_by_side(own["weight"])
     else:
         weights = own["weight"].flatten(0, 1)
     bias = own["bias"].flatten() if "bias" in own else None
     groups = len(inputs) * layer.groups
     outputs = functional.conv2d(images, weights, bias, stride, layer.padding, layer.dilation, groups)
     return per_network(outputs, len(inputs))
+
+
+def kernels_side_by_side(weights: Tensor) -> Tensor:
+    """Return weights `(K, C', C, h, w)` as those of one convolution with the channels of a pixel adjacent in memory."""
+    return weights.permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
 
 
 def _unfolded(layer: Any, own: Tensors, inputs: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ from benevolent.trainables.config.initialization import InitConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.batched_module import BatchedModule, is_batched
 from benevolent.trainables.stack.computed_weights import owner
-from benevolent.trainables.stack.dense_networks import dense_layers
+from benevolent.trainables.stack.convolutional_networks import ConvolutionalNetworks, image_layers
+from benevolent.trainables.stack.dense_networks import DenseNetworks, dense_layers, innermost
 from benevolent.trainables.stack.initialization import initial_parameters
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layer_types import draws_random_numbers, layer_type
@@ -38,6 +39,8 @@ class Network:
         arithmetic: precision of the products in training, see `OptimizerConfig`.
         batched: the module in batched form; None if a layer has none.
         dense_layers: the layers of a network of linear layers and ReLUs alone, all trained; none of another.
+        image_layers: the layers of a convolutional network, all trained, that needs no autograd, and the linear layers
+            after them; none of another.
         convolves: True if a layer is a convolution.
         stateful: True if the module, in training, does what vmap cannot: change buffers or draw random numbers.
         draws: True if it draws random numbers in training.
@@ -76,7 +79,8 @@ class Network:
         self.buffers = ParameterLayout(frozen | statistics)
         self.module = module.requires_grad_(False)
         self.batched = BatchedModule(module) if is_batched(module) else None
-        self.dense_layers = dense_layers(self.batched, trained) if self.batched else []
+        self.dense_layers = dense_layers(innermost(self.batched), trained) if self.batched else []
+        self.image_layers = image_layers(self.batched, trained) if self.batched else ([], [])
         self.convolves = any(layer_type(layer).weights == "kernel" for layer in layers)
         draws = probe.draws or any(draws_random_numbers(layer) for layer in layers)
         self.stateful = bool(statistics) or draws
@@ -112,6 +116,20 @@ class Network:
         if self.stateful:
             return ("loop",)
         return ("vmap", "loop")
+
+    def without_autograd(self, kernel: Kernel) -> DenseNetworks | ConvolutionalNetworks | None:
+        """Return networks that compute their gradients themselves; None where there are none.
+
+        Args:
+            kernel: way to compute the logits.
+        """
+        names = list(self.shapes)
+        if self.arithmetic == "full" and kernel == "batched" and self.dense_layers:
+            return DenseNetworks(self.dense_layers, names)
+        images, dense = self.image_layers
+        if self.arithmetic == "full" and kernel == "channels_last" and images:
+            return ConvolutionalNetworks(images, dense, names)
+        return None
 
     @functools.cached_property
     def first_bias(self) -> str | None:

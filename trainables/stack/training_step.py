@@ -9,6 +9,7 @@ from torch import Tensor
 from benevolent.trainables.config.data import Augment
 from benevolent.trainables.data import augmented
 from benevolent.trainables.optimization.losses import Out
+from benevolent.trainables.stack.convolutional_networks import ConvolutionalNetworks
 from benevolent.trainables.stack.dense_networks import DenseNetworks
 from benevolent.trainables.stack.kernel_names import Kernel
 from benevolent.trainables.stack.layers import Mode, Tensors
@@ -52,9 +53,15 @@ class TrainingStep:
     compiled: Logits | None = None
 
     def __post_init__(self) -> None:
-        self.leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
-        self.gradient_views = list(self.network.parameters.views(self.gradient).values())
-        self.dense = self._dense_networks()
+        gradients = self.network.parameters.views(self.gradient)
+        on_cpu = self.gradient.device.type == "cpu"
+        self.networks = self.network.without_autograd(self.kernel) if on_cpu else None
+        if self.networks is None:
+            self.leaves = {name: view.detach().requires_grad_() for name, view in self.parameters.items()}
+        else:
+            self.tensors = self.network.batched_tensors(self.parameters, self.buffers)
+            gradients = self.network.batched_tensors(gradients, {})
+        self.gradient_views = list(gradients.values())
 
     def __call__(self, inputs: Tensor, labels: Tensor, out: Out) -> Tensor:
         """Train every network on its batch.
@@ -69,8 +76,8 @@ class TrainingStep:
         """
         if self.mode.draws is not None:
             inputs = augmented(inputs, self.augment, self.mode.draws, self.border)
-        if self.dense is not None:
-            self._write_dense_gradient(self.dense, inputs, labels, out)
+        if self.networks is not None:
+            self._write_own_gradient(self.networks, inputs, labels, out)
         else:
             logits = self._logits(inputs)
             derivatives = self.loss(logits.detach(), labels, out)[1]
@@ -92,20 +99,14 @@ class TrainingStep:
 
         self.compiled = torch.compile(logits, backend=backend)
 
-    def _dense_networks(self) -> DenseNetworks | None:
-        """Return perceptrons on a CPU, whose gradients need no autograd; None for other networks."""
-        on_cpu = self.gradient.device.type == "cpu"
-        in_full = self.network.arithmetic == "full"
-        if self.kernel == "batched" and self.network.dense_layers and on_cpu and in_full:
-            return DenseNetworks(self.network.dense_layers, list(self.parameters))
-        return None
-
-    def _write_dense_gradient(self, networks: DenseNetworks, inputs: Tensor, labels: Tensor, out: Out) -> None:
-        """Write the gradient of the batch's mean loss as `_write_gradient` does."""
-        logits = networks.logits(self.parameters, inputs)
+    def _write_own_gradient(
+        self, networks: DenseNetworks | ConvolutionalNetworks, inputs: Tensor, labels: Tensor, out: Out
+    ) -> None:
+        """Write the gradient of the batch's mean loss as `_write_gradient` does, without autograd."""
+        logits = networks.logits(self.tensors, inputs)
         derivatives = self.loss(logits, labels, out)[1]
         examples = logits.shape[1]
-        gradients = networks.gradients(self.parameters, derivatives if examples == 1 else derivatives / examples)
+        gradients = networks.gradients(self.tensors, derivatives if examples == 1 else derivatives / examples)
         torch._foreach_copy_(self.gradient_views, gradients)
 
     def _logits(self, inputs: Tensor) -> Tensor:
