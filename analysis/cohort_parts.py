@@ -79,25 +79,18 @@ class Cohorts:
 
     def runs(self) -> pd.DataFrame:
         """Return one row per run: where and how it ended, or `failed` or `to do`; empty if there are no runs."""
-        unfinished = pa.Table.from_pylist(list(self._unfinished()), _schema_of_text(UNFINISHED_COLUMNS))
-        ended = self._read_once(self._parts_of_runs)
-        runs = united([*ended, unfinished], ())
-        return runs.drop_duplicates("run_id").sort_values("run_id", ignore_index=True)
+        runs = united(self._rows_of_runs(), ())
+        return runs.drop_duplicates("run_id", keep="last").sort_values("run_id", ignore_index=True)
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every run by its id, as the column of `runs`; no table of pandas is made."""
-        statuses: dict[str, str] = {}
-        for part in self._read_once(self._parts_of_runs):
-            for run_id, status in zip(part["run_id"].to_pylist(), part["status"].to_pylist(), strict=True):
-                statuses.setdefault(run_id, status)
-        for run in self._unfinished():
-            statuses.setdefault(run["run_id"], run["status"])
-        return statuses
+        rows = pa.concat_tables(part.select(["run_id", "status"]) for part in self._rows_of_runs())
+        return dict(zip(rows["run_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
 
     def table(self, name: paths.TableName, columns: Iterable[str]) -> pd.DataFrame:
         """Return the table `dynamics` or `outcomes`; an empty one has these columns."""
-        parts = [self._files(position).parts(name) for position in range(len(self.manifests))]
-        frame = united(self._read_once(parts), columns)
+        positions = range(len(self.manifests))
+        frame = united(self._read_once([self._files(position).parts(name) for position in positions]), columns)
         keys = [column for column in ("run_id", "phase", "step", "split", "name") if column in frame]
         return frame.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
 
@@ -156,6 +149,11 @@ class Cohorts:
 
     def _files(self, position: int) -> CohortFiles:
         return CohortFiles(self.folders[position], self.manifests[position].cohort_id)
+
+    def _rows_of_runs(self) -> list[pa.Table]:
+        """Return one row per run, in parts: where and how it ended; the last part has the runs that have not."""
+        unfinished = pa.Table.from_pylist(list(self._unfinished()), _schema_of_text(UNFINISHED_COLUMNS))
+        return [*self._read_once(self._parts_of_runs), unfinished]
 
     def _unfinished(self) -> Iterator[dict[str, str]]:
         """Yield the rows of the runs that have not ended: `failed` if their cohort has failed, else `to do`."""

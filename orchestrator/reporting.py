@@ -267,11 +267,12 @@ def report_on_table(name: str, table: pd.DataFrame, axes: Sequence[str], verdict
 
 def _content(folder: Folder, spec: ReportedSweep, results: Results, stages: Stages) -> Report:
     table = judged_table(results)
+    verdicts = judge_outcomes(table, spec, stages)
+    stages.begin("how early in training each statistic predicts", EARLY)
+    early = _early(results, table, spec)
     ids = set(table["run_id"]) if len(table) else set()
     dynamics = results.dynamics
     outcomes = results.outcomes
-    verdicts = judge_outcomes(table, spec, stages)
-    stages.begin("how early in training each statistic predicts", EARLY)
     return Report(
         name=spec.name,
         description=spec.description,
@@ -281,7 +282,7 @@ def _content(folder: Folder, spec: ReportedSweep, results: Results, stages: Stag
         dynamics=dynamics[dynamics["run_id"].isin(ids)],
         outcomes=outcomes[outcomes["run_id"].isin(ids)],
         verdicts=verdicts,
-        early=_early(results, table, spec),
+        early=early,
         provenance=_provenance(folder),
         definitions=predictor_definitions(spec.record.own_measures),
         dynamics_names=tuple(DYNAMICS),

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from benevolent.analysis.judging.final_outcome import UNDEFINED, FinalOutcome
 from benevolent.analysis.statistics.configurations import numeric_column
@@ -49,6 +50,7 @@ class EarlyPoint(NamedTuple):
     resamples: int
 
 
+@threadpool_limits.wrap(limits=1)  # as in `judge`
 def early_prediction(
     history: pd.DataFrame,
     table: pd.DataFrame,
@@ -90,6 +92,7 @@ def early_prediction(
         raise BadInput(f"view {view!r} is not one of {', '.join(VIEWS)}")
     table = table[np.isfinite(numeric_column(table, target, "target"))].set_index("run_id").sort_index()
     numeric_column(table, "epoch", "column")
+    history = history.astype({"run_id": "category", "name": "category"})  # smaller than text, and faster to compare
     history = history[history["run_id"].isin(table.index) & history["name"].isin(predictors)]
     last_epochs = history["run_id"].map(table["epoch"]).astype(float)
     if points is None:
@@ -104,7 +107,8 @@ def early_prediction(
             records = history[history["epoch"] <= point * last_epochs].sort_values("epoch")
             records = records.drop_duplicates(["run_id", "name"], keep="last")
             training = int((table["epoch"] >= 0).sum())
-        wide = records.pivot_table(index="run_id", columns="name", values="value", aggfunc="last").reindex(table.index)
+        wide = records.pivot_table(index="run_id", columns="name", values="value", aggfunc="last", observed=True)
+        wide = wide.reindex(table.index)
         for predictor in predictors:
             if predictor not in wide:
                 continue
@@ -163,7 +167,7 @@ def _shared_epochs(history: pd.DataFrame, last_epochs: "pd.Series[float]") -> li
     """Return the epochs after the start at which enough runs still trained, and enough of those were recorded."""
     running = history[(history["epoch"] > 0) & (last_epochs > history["epoch"])]
     recorded = running.groupby("epoch")["run_id"].nunique()
-    length_of_run = last_epochs.groupby(history["run_id"]).first()
+    length_of_run = last_epochs.groupby(history["run_id"], observed=True).first()
     epochs = []
     for epoch, count in recorded.items():
         training = (length_of_run > epoch).sum()

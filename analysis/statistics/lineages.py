@@ -177,11 +177,12 @@ class ExchangeableReplicates:
         permuted = np.empty((count, len(self.kept)), dtype=np.int32)
         for block in self.blocks:
             lineages, configurations, replicates = block.shape
-            orders = random_orders((count, lineages), replicates, rng)
+            orders = random_orders((count, lineages), replicates, rng).reshape(count, -1)
             for number in range(configurations):
                 places = block[:, number]
-                sources = orders + places[:, :1].astype(np.int32)
-                permuted[:, _as_slice(places.ravel())] = sources.reshape(count, -1)
+                columns = _as_slice(places.ravel())
+                permuted[:, columns] = orders
+                permuted[:, columns] += np.repeat(places[:, 0], replicates).astype(np.int32)
         return permuted
 
 
@@ -200,7 +201,8 @@ def random_orders(shape: tuple[int, ...], size: int, rng: np.random.Generator) -
     if size <= LISTED:
         listed = np.array(list(itertools.permutations(range(size))), dtype=np.int32)
         return listed[rng.integers(len(listed), size=shape)]
-    ascending = np.broadcast_to(np.arange(size, dtype=np.int32), (*shape, size))
+    smallest_type = np.min_scalar_type(size)  # many orders are held in memory at once
+    ascending = np.broadcast_to(np.arange(size, dtype=smallest_type), (*shape, size))
     return rng.permuted(ascending, axis=-1)
 
 

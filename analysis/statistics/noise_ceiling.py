@@ -7,7 +7,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from benevolent.analysis.statistics.configurations import GroupedRuns, numeric_column
-from benevolent.analysis.statistics.correlation import kendall_tau, spearman
+from benevolent.analysis.statistics.correlation import kendall_tau, pearson
+from benevolent.analysis.statistics.resampled_kendall import run_sums
 from benevolent.trainables.rng import generator
 
 SIMULATED_TEST_SETS = 100
@@ -88,24 +89,15 @@ def _tau_between(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> float:
     concordance = 0.0
     if untied.all():
         concordance = kendall_tau(x, y) * np.sqrt(untied.prod())
-    group_starts = np.flatnonzero(np.diff(group)) + 1
-    positions = np.arange(len(group))
-    for members in np.split(positions, group_starts):
-        dx = _pairwise_signs(x[members])
-        dy = _pairwise_signs(y[members])
-        concordance -= (dx * dy).sum() / 2
-        untied_x = np.abs(dx).sum() / 2
-        untied_y = np.abs(dy).sum() / 2
-        untied = untied - [untied_x, untied_y]
+    # With the groups one after the other, every pair of different groups is concordant.
+    apart = group * (len(x) + 1)
+    sums = np.sum(run_sums(rankdata(x) + apart, rankdata(y) + apart), axis=1) / 2
+    of_different_groups = _untied_pairs(group)
+    concordance -= sums[0] - of_different_groups
+    untied -= sums[1:] - of_different_groups
     if not (untied > 0).all():
         return np.nan
     return float(concordance / np.sqrt(untied.prod()))
-
-
-def _pairwise_signs(values: np.ndarray) -> np.ndarray:
-    """(n,) values -> (n, n) signs of the differences."""
-    differences = values[:, None] - values
-    return np.sign(differences)
 
 
 def _untied_pairs(values: np.ndarray) -> float:
@@ -138,6 +130,7 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
     if len(y) < 2 or np.ptp(y) == 0:
         return Ceiling(TEST_SET_NOISE, np.nan, np.nan)
     rng = generator(random_seed, "ceiling/test set")
+    ranks = rankdata(y)
     taus = np.zeros(SIMULATED_TEST_SETS)
     correlations = np.zeros(SIMULATED_TEST_SETS)
     for number in range(SIMULATED_TEST_SETS):
@@ -145,7 +138,7 @@ def measurement_ceiling(outcome: np.ndarray, variance: np.ndarray, random_seed: 
         if np.ptp(remeasured) == 0:
             continue
         taus[number] = kendall_tau(y, remeasured)
-        correlations[number] = spearman(y, remeasured)
+        correlations[number] = pearson(ranks, rankdata(remeasured))
     r2 = float((correlations**2).mean())
     return Ceiling(TEST_SET_NOISE, float(taus.mean()), r2)
 

@@ -133,18 +133,18 @@ def run_sums(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     >>> concordance.tolist()
     [2.0, 0.0, 0.0]
     """
-    places_x = _Places.of(x)
-    places_y = _Places.of(y)
-    smaller = _dominated(x, y)
-    if places_x.differ and places_y.differ:
-        # Whoever is not smaller in both is larger in both, or smaller in one of them.
-        larger = len(x) - 1 - places_x.smaller - places_y.smaller + smaller
-        concordant = smaller + larger
-        discordant = len(x) - 1 - concordant
-    else:
-        concordant = smaller + _dominated(-x, -y)
-        discordant = _dominated(x, -y) + _dominated(-x, y)
-    return concordant - discordant, places_x.untied, places_y.untied
+    n = len(x)
+    of_x = _Places.of(x)
+    of_y = _Places.of(y)
+    x_then_y = _Places.of(n * of_x.smaller + of_y.smaller)
+    y_then_x = _Places.of(n * of_y.smaller + of_x.smaller)
+    smaller_in_both = _dominated(x, y)
+    smaller_in_one = x_then_y.smaller - of_x.smaller + y_then_x.smaller - of_y.smaller  # and equal in the other
+    # The sum over j of sign(x_i - x_j) sign(y_i - y_j), with sign(x_i - x_j) = 2 [x_j < x_i] + [x_j = x_i] - 1.
+    concordance = 4 * smaller_in_both + 2 * smaller_in_one + x_then_y.equal
+    for places in (of_x, of_y):
+        concordance -= 2 * places.smaller + places.equal
+    return concordance + n, n - of_x.equal, n - of_y.equal
 
 
 class _Places(NamedTuple):
@@ -152,23 +152,18 @@ class _Places(NamedTuple):
 
     Attributes:
         smaller: (n,) number of smaller values for each value.
-        untied: (n,) number of different values for each value.
+        equal: (n,) number of equal values for each value, itself among them.
     """
 
     smaller: np.ndarray
-    untied: np.ndarray
+    equal: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray) -> "_Places":
-        """Count smaller and different values."""
+        """Count smaller and equal values."""
         _, codes, repetitions = np.unique(values, return_inverse=True, return_counts=True)
         smaller = np.cumsum(repetitions) - repetitions
-        return cls(smaller[codes].astype(float), (len(values) - repetitions[codes]).astype(float))
-
-    @property
-    def differ(self) -> bool:
-        """True if no two values are equal."""
-        return bool((self.untied == len(self.untied) - 1).all())
+        return cls(smaller[codes].astype(float), repetitions[codes].astype(float))
 
 
 def _dominated(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -181,13 +176,10 @@ def _dominated(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     width = 1
     while width < n:
         block = position // (2 * width)
-        in_left = position // width % 2 == 0
+        in_right = position // width % 2 == 1
         key = block * n + rank
-        sorted_left = np.sort(key[in_left])
-        right = np.flatnonzero(~in_left)
-        smaller = np.searchsorted(sorted_left, key[right], side="left")
-        before_block = np.searchsorted(sorted_left, block[right] * n, side="left")
-        counts[right] += smaller - before_block
+        in_earlier_blocks = block[in_right] * width
+        counts[in_right] += np.searchsorted(np.sort(key[~in_right]), key[in_right]) - in_earlier_blocks
         width *= 2
     result = np.empty(n)
     result[order] = counts

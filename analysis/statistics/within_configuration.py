@@ -14,7 +14,7 @@ from benevolent.trainables.rng import generator
 
 MINIMUM_SQUARES = 1e-9  # less variation than this is rounding noise
 NULL_TOLERANCE = 1e-6  # the null is computed in single precision; the observed arrangement must stay a tie
-CHUNK_ELEMENTS = 8_000_000  # scores held in memory at a time
+CHUNK_ELEMENTS = 1_000_000  # rearranged scores at a time: they stay in the processor's cache
 
 
 class Association(NamedTuple):
