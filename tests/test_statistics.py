@@ -807,6 +807,18 @@ def test_seed_ceiling_by_hand():
     assert math.isnan(single.kendall_tau) and math.isnan(single.r2)
 
 
+def test_seed_ceiling_compares_each_run_with_the_runs_of_all_other_configurations():
+    random = np.random.default_rng(3)
+    runs = GroupedRuns.from_table(pd.DataFrame({"a": np.repeat(np.arange(6), [4, 1, 3, 9, 2, 5])}), ["a"])
+    outcome = rankdata((runs.configuration + random.normal(size=24)).round(0))  # with ties
+    size = runs.per_run(runs.sizes)
+    others = (runs.per_run(runs.configuration_sums(outcome)) - outcome) / np.maximum(size - 1, 1)
+    apart = (runs.configuration[:, None] != runs.configuration) & np.outer(size > 1, size > 1)
+    dx, dy = (np.sign(values[:, None] - values)[apart] for values in (others, outcome))
+    tau = (dx @ dy) / np.sqrt((dx @ dx) * (dy @ dy))
+    assert st.seed_ceiling(runs, outcome).kendall_tau == pytest.approx(tau, abs=1e-12)
+
+
 def test_measurement_variance_excludes_noise_that_all_runs_share():
     random = np.random.default_rng(0)
     skill, test, other = random.normal(size=(3, 3000))
