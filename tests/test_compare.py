@@ -23,15 +23,16 @@ def verdict(decision: str, within: float = 0.5, small: bool = False):
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (verdict("adds"), verdict("adds"), "same decision"),
+        (verdict("adds"), verdict("adds"), "shown in both"),
         (verdict("adds"), verdict("adds beyond", -0.2), "opposite signs"),
-        (verdict("adds in transfer"), verdict("adds in transfer", -0.2), "same decision"),  # no sign is claimed
+        (verdict("adds in transfer"), verdict("adds in transfer", -0.2), "shown in both"),  # no sign is claimed
         (verdict("adds"), verdict("negligible"), "contradiction"),
         (verdict("negligible"), verdict("adds beyond", 0.1, small=True), "shown in the second only"),
         (verdict("adds"), verdict("not shown", -0.1), "shown in the first only"),
         (verdict("undecided", math.nan), verdict("adds"), "shown in the second only"),
         (verdict("adds"), verdict("adds beyond"), "another claim"),
         (verdict("not shown"), verdict("negligible"), "shown in neither"),
+        (verdict("negligible"), verdict("negligible"), "same decision"),
         (verdict("adds"), None, "judged in one only"),
     ],
 )
@@ -44,14 +45,14 @@ def test_verdicts_agree_or_not(first, second, expected):
     assert agreement(second, first) == mirrored.get(expected, expected)
 
 
-def test_outcomes_that_both_judged_are_compared_those_that_disagree_first():
+def test_outcomes_that_both_judged_are_compared_and_what_both_show_comes_before_what_one_shows():
     described = replace(verdicts("gap"), permutations=0)
     first = [verdicts(decisions=("adds", "not shown", "not shown")), described]
     second = [verdicts("test_error"), verdicts(decisions=("adds", "negligible", "adds beyond")), described]
     (comparison,) = compare_verdicts(first, second)
     assert comparison.target == "test_loss"
-    assert [row.predictor for row in comparison.rows] == ["frobenius_product", "path_length", "bias_increment_mean"]
-    assert comparison.counts == {"shown in the second only": 1, "same decision": 1, "shown in neither": 1}
+    assert [row.predictor for row in comparison.rows] == ["path_length", "frobenius_product", "bias_increment_mean"]
+    assert comparison.counts == {"shown in both": 1, "shown in the second only": 1, "shown in neither": 1}
     with pytest.raises(BadInput, match="the first has test_loss; the second has none"):
         compare_verdicts(first, [described])
 

@@ -205,3 +205,32 @@ def test_what_a_run_is_called_cannot_run_in_its_view(tmp_path):
         return [view.open, view.querySelectorAll("script").length, view.textContent.includes("alert(1)")];
     """
     assert browser.found_by(page, script, tmp_path) == [True, 0, True]
+
+
+@in_a_browser
+def test_on_a_narrow_screen_curves_and_decisions_are_in_sight(files, tmp_path):
+    run = data_of(files)["ids"][3]
+    script = """
+        const curves = document.querySelector("dialog .curves");
+        const cells = [...document.querySelector("td.decision").closest("table").querySelectorAll(".decision")];
+        const last = Math.max(...cells.map((cell) => cell.getBoundingClientRect().right));
+        return [curves.scrollWidth - curves.clientWidth, cells.length > 3, last - innerWidth];
+    """
+    beyond, many, right = browser.found_by(files["index.html"], script, tmp_path, width=500, fragment=f"#run-{run}")
+    assert beyond <= 0 and many and right <= 0
+
+
+@in_a_browser
+def test_columns_that_are_drawn_are_not_offered_to_a_filter(tmp_path):
+    plain = verdicts()
+    rows = tuple(replace(plain.scopes[0].predictors[0], predictor=f"p{number}") for number in range(40))
+    many = replace(plain, scopes=(replace(plain.scopes[0], predictors=rows),))
+    page = render(replace(example(), verdicts=[many]))["index.html"]
+    script = """
+        const table = document.querySelector("td.decision").closest("table");
+        const box = table.parentElement.previousElementSibling.querySelector("input");
+        box.value = "banana < 3";
+        box.dispatchEvent(new Event("input"));
+        return box.nextElementSibling.textContent;
+    """
+    assert "there are predictor, runs, tau, psi, partial" in browser.found_by(page, script, tmp_path)

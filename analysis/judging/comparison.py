@@ -11,6 +11,7 @@ from benevolent.trainables.errors import BadInput
 
 OPPOSITE = "opposite signs"
 CONTRADICTION = "contradiction"
+BOTH = "shown in both"
 FIRST_ONLY = "shown in the first only"
 SECOND_ONLY = "shown in the second only"
 OTHER_CLAIM = "another claim"
@@ -22,10 +23,11 @@ NOT_BOTH = "judged in one only"
 MEANINGS = {
     OPPOSITE: "both order runs that share every hyperparameter, in opposite directions",
     CONTRADICTION: "one shows an effect, the other shows that it is negligible",
+    BOTH: "both show the same claims",
+    OTHER_CLAIM: "both show something, not the same claims",
     FIRST_ONLY: "the second does not show it, which is no evidence against it",
     SECOND_ONLY: "the first does not show it, which is no evidence against it",
-    OTHER_CLAIM: "both show something, not the same claims",
-    SAME: "both come to the same decision",
+    SAME: "both come to the same decision, and claim nothing",
     NEITHER: "neither shows it, for different reasons",
     NOT_BOTH: "one of the two has no such predictor",
 }
@@ -56,7 +58,8 @@ class VerdictComparison:
         target: the outcome.
         first: verdicts of the first sweep.
         second: verdicts of the second sweep.
-        rows: every predictor that at least one of them judged, those on which they disagree first.
+        rows: every predictor that at least one of them judged: first where they contradict each other, then what both
+            show.
     """
 
     target: str
@@ -132,7 +135,7 @@ def agreement(first: Verdict | None, second: Verdict | None) -> str:
     if _contradict(first, second) or _contradict(second, first):
         return CONTRADICTION
     if first.decision == second.decision:
-        return SAME
+        return BOTH if first.claims else SAME
     if first.claims and second.claims:
         return OTHER_CLAIM
     if first.claims:

@@ -36,7 +36,8 @@ function readCondition(name, sign, value, headings) {
     asked = asked.replace(/^abs(olute)?\s*\(?\s*/, "").replace(/\)$/, "");
     found = columnsNamed(asked, headings);
   }
-  const shown = (at) => plain(headings[at].dataset.names?.split(",")[0] || headings[at].textContent);
+  const drawn = (at) => headings[at].classList.contains("forest");
+  const shown = (at) => drawn(at) ? "" : plain(headings[at].dataset.names?.split(",")[0] || headings[at].textContent);
   if (!asked || !found.length) return { wrong: `no column “${asked}”; there are ${headings.map((_, at) => shown(at)).filter(Boolean).join(", ")}` };
   if (found.length > 1) return { wrong: `“${asked}” may be ${found.map(shown).join(" or ")}` };
   const limit = /^[-−+.\d]/.test(value) ? numberIn(value) : NaN;
