@@ -38,6 +38,7 @@ original = Section.__init__
 def counted(self, **values):
     original(self, **values)
     if type(self).__name__ == "RunConfig":
+        assert os.path.exists("my-sweep.yaml")  # in workers, too, files are found by relative paths
         with open(os.environ["COUNTED"], "a") as file:
             file.write(f"{os.getpid()} {self.run_id}\\n")
 
