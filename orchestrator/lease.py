@@ -36,6 +36,8 @@ NOT_EXCLUSIVE = (
     "writes, `If-None-Match`, take boto3 and a store that has them)"
 )
 
+#: A time far away that the calendar can still write.
+LAST_SECOND = 1e11
 #: Seconds that a last sign of life may take.
 SECONDS_TO_RELEASE = 1.0
 
@@ -72,9 +74,16 @@ class Holder(NamedTuple):
     def parse(cls, value: Any, where: str) -> Self:
         """Return a holder from the value of its file; raise `BadInput` if it is none."""
         try:
-            return cls(**value)
+            found = cls(**value)
         except TypeError as error:
             raise damaged(where, error) from None
+        for name, kind in cls.__annotations__.items():
+            field = getattr(found, name)
+            if type(field) is not kind:
+                raise damaged(where, f"{name}: expected {kind.__name__}, not {field!r:.40}")
+        if not 0 <= found.since < LAST_SECOND:
+            raise damaged(where, f"since: {found.since} is no time")
+        return found
 
     @property
     def has_ended(self) -> bool:

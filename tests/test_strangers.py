@@ -1,13 +1,31 @@
 """Results and specs of strangers: nothing in them is executed, and no path in them leads out of their folder."""
 
-import pytest
+import json
+import os
 
+import pyarrow as pa
+import pytest
+import torch
+from loader_cases import SPEC, Genuine, parquet_bytes, with_checksum
+from typer.testing import CliRunner
+
+from benevolent.analysis import load_results
+from benevolent.analysis.measures.missing_measures import MeasureJob
+from benevolent.analysis.measures.on_checkpoints import measure_file
+from benevolent.orchestrator import lease
+from benevolent.orchestrator.cli.main import app
+from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import load_spec
+from benevolent.orchestrator.spec.sweep_spec import SweepSpec
+from benevolent.orchestrator.stored_spec import spec_text
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import attempts, paths
 from benevolent.trainables.store.cohort_files import CohortFiles
+from benevolent.trainables.store.file_formats import parse_json
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.store.integrity import check_files
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.store.parameters import read_parameters
 
 OUTSIDE = ["../x", "/etc/x", "a/../../x", "a\0b"]
 
@@ -61,3 +79,162 @@ def test_a_cohort_that_is_waited_for_is_in_the_folder(results):
         Manifest.read(results, "c")
     with pytest.raises(BadInput, match="leads out of the folder"):
         CohortFiles(results, "../../x")
+
+
+DEEP = "[" * 100_000
+#: Each level of aliases stands for ten times the values of the level before.
+LEVELS = range(1, 12)
+ALIASES = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in LEVELS)
+MERGES = "\n".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"a: {DEEP[:3000]}", "nested too deeply"),
+        ("a: &a [*a]", "nested too deeply, or within itself"),
+        (f"a0: &a0 [1, 2]\n{ALIASES}", "more than 1,000,000 values"),
+        (f"a0: &a0 {{x: 1}}\n{MERGES}", "more than 1,000,000 values"),
+        (f"a: 0x{'f' * 10_000}", "not YAML: Exceeds the limit"),
+        ("a: !!bool x", "not YAML"),
+        ("a: !!set {x, y}", "line 1: not YAML: could not determine a constructor"),
+        ("a:\n  ? [x, y]\n  : 1", "line 2: expected a name as a key"),
+    ],
+)
+def test_yaml_that_is_more_than_it_seems_is_refused_at_once(text, line):
+    with pytest.raises(BadInput, match=line):
+        yaml_text.loads(text)
+
+
+@pytest.fixture(scope="module")
+def genuine(tmp_path_factory) -> Genuine:
+    return Genuine(tmp_path_factory.mktemp("stranger") / "results")
+
+
+@pytest.fixture
+def changed(genuine):
+    """The genuine folder, of which a test may change the files that there were."""
+    yield genuine
+    for path, content in genuine.contents.items():
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "provenance.json", "attempts/", "stacks.json", "final/"])
+def test_values_nested_too_deeply_are_refused_in_one_line(changed, file):
+    path = changed.named(file)[0]
+    header = f'{{"a": {DEEP}'.encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header if file == "final/" else DEEP.encode())
+    with pytest.raises(BadInput, match="nested too deeply"):
+        check_files(changed.folder)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(DEEP)
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "runs/", "final/"])
+def test_a_pipe_from_which_nothing_comes_is_no_file(changed, file):
+    path = changed.named(file)[0]
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BadInput, match="it is no file"):
+        check_files(changed.folder)
+
+
+def test_used_space_is_of_the_folder_and_not_of_what_links_lead_to(genuine, tmp_path):
+    before = genuine.folder.used_bytes()
+    sizes = {ending: 0 for ending in (".json", ".safetensors")}
+    for path, content in genuine.contents.items():
+        if path.suffix in sizes:
+            sizes[path.suffix] += len(content)
+    assert before.total() > sum(sizes.values()) and {ending: before[ending] for ending in sizes} == sizes
+    (tmp_path / "big.json").write_bytes(bytes(1000))
+    link = genuine.root / "link"
+    for target in (tmp_path, genuine.root, tmp_path / "big.json"):
+        link.symlink_to(target)
+        assert genuine.folder.used_bytes() == before
+        link.unlink()
+
+
+@pytest.mark.parametrize("value", [[], {}, {"traceback": [1]}, {"traceback": " "}])
+def test_a_failure_that_says_nothing_is_damaged(changed, value):
+    path = changed.named("manifest.json")[0].with_name("failure.json")
+    path.write_text(json.dumps(value))
+    with pytest.raises(BadInput, match="failure.json: damaged"):
+        check_files(changed.folder)
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    "change", [{"since": "x"}, {"since": 1e300}, {"since": float("nan")}, {"sign": None}, {"process": 1.5}]
+)
+def test_a_lease_whose_values_have_other_types_is_damaged(results, change):
+    value = lease.Holder.this_process("bth run")._asdict()
+    (results / paths.LEASE).write_json("00001.json", value)
+    assert str(lease.holder(results)).startswith("`bth run` on ")
+    (results / paths.LEASE).write_json("00001.json", value | change)
+    with pytest.raises(BadInput, match="damaged"):
+        lease.holder(results)
+
+
+def test_status_shows_what_results_say_as_text(changed):
+    """No markup of the terminal's library, which ends in an error if it is wrong, and no control characters."""
+    manifest = changed.named("manifest.json")[0]
+    value = json.loads(manifest.read_text())
+    for run in value["runs"]:
+        run["role"] = "[/x]\x1b[31m"
+    manifest.write_text(json.dumps(value))
+    for path in changed.named("runs/"):
+        if "cohorts" in path.parts:
+            table = Folder(path.parent).read_table(path.name)
+            column = pa.array(["[bold]\x1b[31m"] * len(table))
+            data = parquet_bytes(table.set_column(table.column_names.index("status"), "status", column))
+            path.write_bytes(with_checksum(data, in_footer=True))
+    for path in changed.named("plan/"):
+        path.unlink()
+    shown = CliRunner().invoke(app, ["status", str(changed.root)], env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert "[bold]\N{REPLACEMENT CHARACTER}[31m" in shown.stdout and "\x1b" not in shown.stdout
+
+
+def test_a_report_imports_no_measure_that_the_results_name(changed, tmp_path, monkeypatch):
+    made = tmp_path / "made"
+    (tmp_path / "of_a_stranger.py").write_text(f"open({str(made)!r}, 'w')\ndef mine(network): return 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = SweepSpec.parse(SPEC | {"record": {"measures": ["parameter_norm", "of_a_stranger:mine"]}})
+    (changed.root / paths.SPEC).write_text(spec_text(spec))
+    for command in (["report", str(changed.root)], ["compare", str(changed.root), str(changed.root)]):
+        CliRunner().invoke(app, command)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"phase": ["x"]}, "different numbers of networks"),
+        ({"phase": 3}, "different numbers of networks"),
+        ({"step": ["x", "y"]}, "step is missing, or of another type"),
+        ({"run_id": [["x"], ["y"]]}, "run_id is missing, or of another type"),
+    ],
+)
+def test_parameters_of_other_networks_than_their_metadata_say_are_damaged(results, change, line):
+    metadata = {"run_id": ["a", "b"], "phase": ["train"] * 2, "step": [1, 1]}
+    results.write_tensors("a.safetensors", {"w": torch.zeros(2, 3)}, metadata)
+    assert read_parameters(results, "a.safetensors").run_ids == ["a", "b"]
+    results.write_tensors("a.safetensors", {"w": torch.zeros(2, 3)}, metadata | change)
+    with pytest.raises(BadInput, match=line):
+        read_parameters(results, "a.safetensors")
+
+
+def test_metadata_that_are_no_text_are_damaged(changed):
+    header = b'{"__metadata__": {"phase": ["x"]}}'
+    for path in changed.named("final/"):
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(BadInput, match="damaged"):
+        load_results(changed.root).network(changed.run_id)
+
+
+def test_parameters_of_runs_that_are_not_of_the_cohort_are_not_measured(changed):
+    one, other = changed.named("final/")
+    one.write_bytes(changed.contents[other])
+    job = MeasureJob(one.parts[-3], "/".join(one.parts[-2:]), ("parameter_norm",), "measures/new.parquet")
+    with pytest.raises(BadInput, match="is not of this cohort"):
+        measure_file(changed.folder, job)

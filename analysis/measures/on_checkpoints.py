@@ -17,9 +17,11 @@ from benevolent.analysis.results import check_trust
 from benevolent.trainables import data
 from benevolent.trainables.config.run import Phase
 from benevolent.trainables.config.stored_run import StoredRun
+from benevolent.trainables.errors import damaged
 from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.computed_weights import computed_weights
 from benevolent.trainables.stack.network import Network
+from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
@@ -95,6 +97,10 @@ class MeasurableNetworks(NamedTuple):
         about = stored.metadata
         tensors = {name: value.to(device) for name, value in stored.tensors.items()}
         manifest = Manifest.read(results, job.cohort_id)
+        unknown = set(stored.run_ids).difference(manifest.stored_runs)
+        if unknown:
+            where = f"{results.uri}/{paths.cohort(job.cohort_id)}/{job.parameter_file}"
+            raise damaged(where, f"run {min(unknown)} is not of this cohort")
         configs = [manifest.stored_runs[run_id] for run_id in stored.run_ids]
         for config in configs:
             check_trust(config, trust)

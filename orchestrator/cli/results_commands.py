@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from benevolent.orchestrator.cli.arguments import AllRows, ResultsFolder, Trust, parse_names
 from benevolent.orchestrator.cli.console import ROWS, console, print_descriptions, print_verdicts
@@ -26,7 +27,7 @@ def status(where: ResultsFolder) -> None:
     from rich.filesize import decimal
 
     from benevolent.analysis.cohort_parts import Cohorts, results_folders
-    from benevolent.analysis.formatting import quantity
+    from benevolent.analysis.formatting import printable, quantity
     from benevolent.analysis.run_counts import count_runs
     from benevolent.orchestrator.stored_spec import check_descriptions
     from benevolent.trainables.store.integrity import check_files
@@ -39,7 +40,7 @@ def status(where: ResultsFolder) -> None:
     table = Table("role", "status", box=None)
     table.add_column("runs", justify="right")
     for (role, state), count in sorted(count_runs(cohorts).items()):
-        table.add_row(role, state, f"{count:,}")
+        table.add_row(Text(printable(role)), Text(printable(state)), f"{count:,}")
     console.print(table)
     for folder in folders:
         used = folder.used_bytes()
@@ -48,18 +49,19 @@ def status(where: ResultsFolder) -> None:
         _print_holder(folder)
     for manifest, reason in cohorts.failures():
         runs = quantity(len(manifest.runs), "run")
-        console.print(f"cohort {manifest.cohort_id} ({runs}): {escape(reason)}", soft_wrap=True)
+        line = f"cohort {manifest.cohort_id} ({runs}): {printable(reason)}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _print_holder(folder: "Folder") -> None:
-    from benevolent.analysis.formatting import duration
+    from benevolent.analysis.formatting import duration, printable
     from benevolent.orchestrator.lease import holder
 
     at_work = holder(folder)
     if at_work is None:
         return
     state = "has ended, by a kill or a crash" if at_work.has_ended else "is at work in it"
-    line = f"{at_work} {state}; last sign of life {duration(at_work.silent_for)} ago"
+    line = f"{printable(at_work)} {state}; last sign of life {duration(at_work.silent_for)} ago"
     console.print(line, soft_wrap=True, markup=False)
 
 

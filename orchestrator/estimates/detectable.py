@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rich import box
 from rich.table import Table
 
+from benevolent.analysis.column_names import is_test_derived
 from benevolent.analysis.detectable_effect import (
     detectable_effect,
     detectable_gain,
@@ -22,6 +23,7 @@ from benevolent.analysis.judging.decision_rule import (
     design_lacks_beyond,
 )
 from benevolent.analysis.judging.predictors import BASELINES
+from benevolent.analysis.measures.measure import name_from_path
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.trainables.config.record import RecordConfig
@@ -193,7 +195,9 @@ def _replicates_text(counts: tuple[int, int]) -> str:
 
 
 def predictors_of(record: RecordConfig) -> set[str]:
-    """Return the predictors that the report of a sweep judges."""
+    """Return the predictors that the report of a sweep judges; a user's own measures are not imported."""
     dynamics = [name for name in DYNAMICS if record.early_stop or not name.startswith(EARLY_STOP)]
-    measures = [measure.name for measure in select(record.names) if measure.split != "test"]
-    return {*dynamics, *measures, *BASELINES}
+    registered = [name for name in record.names if name not in record.own_measures]
+    measures = [measure.name for measure in select(registered) if measure.split != "test"]
+    own = [name_from_path(path) for path in record.own_measures]
+    return {*dynamics, *measures, *(name for name in own if not is_test_derived(name)), *BASELINES}

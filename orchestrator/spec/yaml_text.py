@@ -6,17 +6,34 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from benevolent.trainables.errors import BadInput
 
 LINE_WIDTH = 110
+#: Values of a document, at most; a grid makes more runs than that of a few lines.
+MOST_VALUES = 1_000_000
 
 
 class _Constructor(SafeConstructor):
-    """Leaves dates as text: YAML 1.2 has none, and no field is one."""
+    """Makes the values that JSON has, too; dates stay text, since YAML 1.2 has none and no field is one."""
+
+    def construct_document(self, node: Node) -> Any:
+        """Return the value of a document."""
+        _check_nodes(node)
+        return super().construct_document(node)
+
+    def construct_yaml_int(self, node: Node) -> int:
+        """Return a whole number; raise `ValueError` if it is too long to be shown, which decimal ones are not."""
+        number: int = super().construct_yaml_int(node)
+        str(number)
+        return number
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_yaml_int)
+for _name in ("binary", "omap", "pairs", "set"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_name}", SafeConstructor.construct_undefined)
 
 
 def loads(text: str) -> Any:
@@ -30,9 +47,13 @@ def loads(text: str) -> Any:
     """
     try:
         return _yaml().load(text)
+    except BadInput:
+        raise
+    except RecursionError:
+        raise BadInput("not YAML: nested too deeply, or within itself") from None
     except MarkedYAMLError as error:
         raise BadInput(f"{_line(error, text)}{_problem(error)}") from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, LookupError) as error:
         raise BadInput(f"not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -54,6 +75,28 @@ def _yaml() -> YAML:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
     yaml.width = LINE_WIDTH
     return yaml
+
+
+def _check_nodes(document: Node) -> None:
+    """Refuse keys that are no scalars, and aliases (`*name`) that stand for others, and these for others, and so on."""
+    sizes: dict[Node, int] = {}
+
+    def size(node: Node) -> int:
+        if isinstance(node, ScalarNode):
+            return 1
+        if node in sizes:
+            return sizes[node]
+        inner = node.value
+        if isinstance(node, MappingNode):
+            for key, _ in node.value:
+                if not isinstance(key, ScalarNode):
+                    raise BadInput(f"line {key.start_mark.line + 1}: expected a name as a key, not a list or a mapping")
+            inner = [value for _, value in node.value]
+        sizes[node] = 1 + sum(map(size, inner))
+        return sizes[node]
+
+    if size(document) > MOST_VALUES:
+        raise BadInput(f"more than {MOST_VALUES:,} values, aliases (*name) replaced by what they stand for")
 
 
 def _line(error: MarkedYAMLError, text: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from benevolent.trainables.errors import BadInput, damaged, one_line
 from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
+from benevolent.trainables.store.file_formats import parse_json
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.table_schemas import PARTS, as_declared
 
@@ -169,10 +170,18 @@ class CohortFiles:
 
     @property
     def why_failed(self) -> str | None:
-        """Last line of the error that ended the cohort's last attempt; None if it did not fail."""
+        """Last line of the error that ended the cohort's last attempt; None if it did not fail.
+
+        Raises:
+            BadInput: the file that says so is damaged.
+        """
         if not self.folder.exists(self.failure_path):
             return None
-        last = str(self.folder.read_json(self.failure_path)["traceback"]).strip().splitlines()[-1]
+        value = self.folder.read_json(self.failure_path)
+        traceback = value.get("traceback") if isinstance(value, dict) else None
+        if not isinstance(traceback, str) or not traceback.strip():
+            raise damaged(f"{self.folder.uri}/{self.failure_path}", "no text of an error")
+        last = traceback.strip().splitlines()[-1]
         return last.removeprefix(f"{BadInput.__module__}.{BadInput.__name__}: ")
 
     @property
@@ -253,7 +262,7 @@ class CohortFiles:
             return []
         metadata = runs[-1].schema.metadata or {}
         try:
-            listed = json.loads(metadata.get(key.encode(), b"[]"))
+            listed = parse_json(metadata.get(key.encode(), b"[]"))
         except ValueError as error:
             raise BadInput(
                 f"{self.folder.uri}/runs: the last part lists no files of this project ({one_line(error)})"

@@ -14,6 +14,23 @@ def check_unchanged(path: str, data: bytes) -> None:
         raise ValueError("its checksum is wrong")
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deeply that it cannot be read.
+
+    >>> parse_json("[" * 100_000)
+    Traceback (most recent call last):
+    ...
+    ValueError: nested too deeply
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def safetensors_header(file: Any) -> bytes:
     """Return the JSON header of an open safetensors file.
 
@@ -31,13 +48,13 @@ def safetensors_metadata(header: bytes) -> dict[str, Any]:
     """Return the JSON values that a header of ours has as its metadata.
 
     Raises:
-        ValueError, AttributeError: the header is not of a file of ours.
+        ValueError, AttributeError, TypeError: the header is not of a file of ours.
 
     >>> safetensors_metadata(b'{"__metadata__": {"step": "[1, 2]"}}')
     {'step': [1, 2]}
     """
-    texts = json.loads(header).get("__metadata__", {})
-    return {key: json.loads(value) for key, value in texts.items() if key != checksums.KEY}
+    texts = parse_json(header).get("__metadata__", {})
+    return {key: parse_json(value) for key, value in texts.items() if key != checksums.KEY}
 
 
 def check_parquet(file: Any) -> None:
@@ -49,7 +66,7 @@ def check_parquet(file: Any) -> None:
 def check_safetensors(file: Any) -> None:
     """Raise `ValueError`, or another error of its header, if an open file is no whole safetensors file."""
     header = safetensors_header(file)
-    entries = json.loads(header)
+    entries = parse_json(header)
     entries.pop("__metadata__", None)
     data_bytes = max(entry["data_offsets"][1] for entry in entries.values())
     if 8 + len(header) + data_bytes != file.size():

@@ -27,10 +27,11 @@ from benevolent.trainables.store.file_formats import (
     check_parquet,
     check_safetensors,
     check_unchanged,
+    parse_json,
     safetensors_header,
     safetensors_metadata,
 )
-from benevolent.trainables.store.local_files import create_whole, delete_unfinished, write_whole
+from benevolent.trainables.store.local_files import create_whole, delete_unfinished, is_no_file, used_bytes, write_whole
 from benevolent.trainables.store.near_folders import suggest_folder
 from benevolent.trainables.store.object_store import ObjectStore
 from benevolent.trainables.store.store_errors import StoreError
@@ -98,7 +99,12 @@ class Folder:
         return sorted(name for name in names if not name.startswith("."))
 
     def used_bytes(self) -> Counter[str]:
-        """Return the sums of the sizes of all files in this folder and below, by the ending of their names."""
+        """Return the sums of the sizes of all files in this folder and below, by the ending of their names.
+
+        Links are not followed.
+        """
+        if self.local:
+            return used_bytes(Path(self.root))
         selector = pyarrow.fs.FileSelector(self.root, allow_not_found=True, recursive=True)
         infos = self._patiently(lambda: self.fs.get_file_info(selector))
         used: Counter[str] = Counter()
@@ -113,7 +119,7 @@ class Folder:
         Raises:
             BadInput: there is no such file.
         """
-        place = self._place(path)
+        place = self._place_of_file(path)
 
         def read() -> bytes:
             with self.fs.open_input_stream(place) as stream:
@@ -187,7 +193,7 @@ class Folder:
     def read_json(self, path: str) -> Any:
         """Return the value of a JSON file; raise `BadInput` if it is damaged."""
         try:
-            return json.loads(self.read(path))
+            return parse_json(self.read(path))
         except ValueError as error:
             raise self._damaged(path, error) from None
 
@@ -222,7 +228,7 @@ class Folder:
             header_bytes = int.from_bytes(data[:8], "little")
             metadata = safetensors_metadata(data[8 : 8 + header_bytes])
             return load(data), metadata
-        except (safetensors.SafetensorError, ValueError, AttributeError) as error:
+        except (safetensors.SafetensorError, ValueError, AttributeError, TypeError) as error:
             raise self._damaged(path, error) from None
 
     def read_metadata(self, path: str) -> dict[str, Any]:
@@ -257,7 +263,7 @@ class Folder:
 
     def _looked_into(self, path: str, look: Callable[[Any], T]) -> T:
         """Return what a function finds in an open file; raise `BadInput` if it finds that the file is damaged."""
-        place = self._place(path)
+        place = self._place_of_file(path)
 
         def open_and_look() -> T:
             with self.fs.open_input_file(place) as file:
@@ -290,6 +296,13 @@ class Folder:
             leads_out = not _is_within(place, self.top)
         if leads_out:
             raise BadInput(f"{self.uri}: {path!r} leads out of the folder")
+        return place
+
+    def _place_of_file(self, path: str) -> str:
+        """Return where a file to be read is, as `_place`; raise `BadInput` if it is a folder, a pipe or a device."""
+        place = self._place(path)
+        if self.local and is_no_file(Path(place)):
+            raise self._damaged(path, ValueError("it is no file"))
         return place
 
     def _damaged(self, path: str, error: Exception) -> BadInput:

@@ -72,9 +72,10 @@ def find_damage(results: Folder, checkpoints: bool = False) -> Iterator[Damage]:
 
 
 def _check_cohort(files: CohortFiles) -> None:
-    for name in (paths.MANIFEST, paths.STACKS, files.failure_path):
+    for name in (paths.MANIFEST, paths.STACKS):
         if files.folder.exists(name):
             files.folder.read_json(name)
+    _ = files.why_failed
     for kind in (*paths.TABLES, paths.MEASURES):
         for name in files.names(kind):
             files.folder.check(f"{kind}/{name}")

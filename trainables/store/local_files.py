@@ -2,9 +2,11 @@
 
 import os
 import re
+import stat
 import uuid
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: Names of files that are being written: a dot and the digits of a `uuid4`.
@@ -30,6 +32,23 @@ def create_whole(target: Path, data: bytes) -> bool:
             return False
     _sync_folder(target.parent)
     return True
+
+
+def is_no_file(place: Path) -> bool:
+    """Return True for a folder, a device, or a pipe, from which reading might never end; False where nothing is."""
+    return place.exists() and not place.is_file()
+
+
+def used_bytes(folder: Path) -> Counter[str]:
+    """Return the sums of the sizes of all files in a folder and below, by the ending of their names; no link counts."""
+    used: Counter[str] = Counter()
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                status = os.lstat(os.path.join(place, name))
+                if stat.S_ISREG(status.st_mode):
+                    used[os.path.splitext(name)[1]] += status.st_size
+    return used
 
 
 @contextmanager

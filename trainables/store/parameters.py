@@ -11,9 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benevolent.trainables.errors import damaged
 from benevolent.trainables.lazy_torch import Tensor
 from benevolent.trainables.store.folder import Folder
 
+#: Types of the metadata that say which networks a file holds.
+_PLACE: dict[str, type] = {"run_id": str, "phase": str, "step": int}
 #: Prefix of the masks' names in a file; names of parameters have dots and no slashes.
 _MASK = "mask/"
 
@@ -78,12 +81,25 @@ def read_parameters(folder: Folder, path: str) -> StoredNetworks:
     >>> import tempfile, torch
     >>> folder = Folder(tempfile.mkdtemp())
     >>> weights = {"w": torch.tensor([[[0.0, 2.0]]])}
-    >>> write_parameters(folder, "a.safetensors", weights, {"w": torch.tensor([[[False, True]]])}, {"run_id": ["r"]})
+    >>> masks = {"w": torch.tensor([[[False, True]]])}
+    >>> write_parameters(folder, "a.safetensors", weights, masks, {"run_id": ["r"], "phase": ["train"], "step": [8]})
     >>> stored = read_parameters(folder, "a.safetensors")
     >>> stored.run_ids, stored.network(0)
     (['r'], ({'w': tensor([[0., 2.]])}, {'w': tensor([[False,  True]])}))
     """
     named, metadata = folder.read_tensors(path)
+    _check(named, metadata, f"{folder.uri}/{path}")
     tensors = {name: value for name, value in named.items() if not name.startswith(_MASK)}
     masks = {name.removeprefix(_MASK): value for name, value in named.items() if name.startswith(_MASK)}
     return StoredNetworks(tensors, masks, metadata)
+
+
+def _check(named: Mapping[str, Tensor], metadata: Mapping[str, Any], where: str) -> None:
+    """Refuse a file whose metadata do not say of each network which it is, or that has tensors of other networks."""
+    sizes = [len(values) if isinstance(values, list) else -1 for values in metadata.values()]
+    sizes += [len(tensor) if tensor.ndim else -1 for tensor in named.values()]
+    if len(set(sizes)) != 1 or -1 in sizes:
+        raise damaged(where, "its tensors and metadata are of different numbers of networks")
+    for name, kind in _PLACE.items():
+        if not all(isinstance(value, kind) for value in metadata.get(name, [None])):
+            raise damaged(where, f"{name} is missing, or of another type")
