@@ -19,7 +19,7 @@ from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.stored_spec import spec_text
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store import attempts, paths
+from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.file_formats import parse_json
 from benevolent.trainables.store.folder import Folder
@@ -238,3 +238,10 @@ def test_parameters_of_runs_that_are_not_of_the_cohort_are_not_measured(changed)
     job = MeasureJob(one.parts[-3], "/".join(one.parts[-2:]), ("parameter_norm",), "measures/new.parquet")
     with pytest.raises(BadInput, match="is not of this cohort"):
         measure_file(changed.folder, job)
+
+
+@pytest.mark.parametrize("name", ["7.json", "00007", "\u0663.json"])
+def test_a_file_that_is_no_turn_does_not_count(results, name):
+    turns.take(results, 1, "mine")
+    results.write_json(name, "a stranger's")
+    assert turns.latest(results) == turns.Turn(1, "mine")

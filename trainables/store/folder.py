@@ -192,8 +192,9 @@ class Folder:
 
     def read_json(self, path: str) -> Any:
         """Return the value of a JSON file; raise `BadInput` if it is damaged."""
+        data = self.read(path)
         try:
-            return parse_json(self.read(path))
+            return parse_json(data)
         except ValueError as error:
             raise self._damaged(path, error) from None
 

@@ -19,8 +19,12 @@ class Turn(NamedTuple):
 
 def latest_number(folder: Folder) -> int:
     """Return the number of the turn that counts; 0 if there is none."""
-    stems = [name.removesuffix(".json") for name in folder.names()]
-    return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
+    numbers = [0]
+    for name in folder.names():
+        stem = name.removesuffix(".json")
+        if stem.isdecimal() and name == turn_name(int(stem)):
+            numbers.append(int(stem))
+    return max(numbers)
 
 
 def latest(folder: Folder) -> Turn | None:
