@@ -34,6 +34,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
+from benevolent.trainables.training.malloc import keep_freed_memory
 from benevolent.trainables.training.starting import start_training
 
 
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=evaluate.CHUNK["cpu"])
     evaluate.CHUNK["cpu"] = parser.parse_args().chunk
     torch.set_num_threads(1)
+    keep_freed_memory()  # as in the actors that measure
     console = Console(width=120)
     totals = Table("networks", "K", "examples", "stack", "one by one", "", "from scratch", "", title="ms per network")
     others = Table("networks", "examples", "measure", "ours", "others", "", "by", title="ms of one network")

@@ -47,6 +47,6 @@ def _aligned(matrix: Tensor) -> tuple[Tensor, int]:
     if not added:
         return matrix, 0
     below = -2 * matrix.abs().sum(-1).amax(-1)
-    is_added = torch.arange(size + added, device=matrix.device) >= size
     padded = functional.pad(matrix, (0, added, 0, added))
-    return padded + torch.diag(is_added.to(below.dtype)) * below[..., None, None], added
+    padded.diagonal(dim1=-2, dim2=-1)[..., size:] = below.unsqueeze(-1)
+    return padded, added

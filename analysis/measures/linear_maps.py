@@ -1,5 +1,6 @@
 """Operator norms of linear maps: of matrices exactly, of convolutions to a stated error."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -96,9 +97,13 @@ def _norm_by_products(
     def convolve(vectors: Tensor) -> Tensor:
         return conv._conv_forward(vectors.unflatten(-1, shape), scaled, None)
 
+    @functools.cache
+    def transposed(count: int) -> Callable[[Tensor], tuple[Tensor]]:
+        # The map is linear, so that its transpose is the same at all inputs.
+        return vjp(convolve, scaled.new_zeros(count, math.prod(shape)))[1]
+
     def product(vectors: Tensor) -> Tensor:
-        values, transposed = vjp(convolve, vectors.to(precision))[:2]
-        (images,) = transposed(values)
+        (images,) = transposed(len(vectors))(convolve(vectors.to(precision)))
         return images.double()  # float32 is too coarse for sums over a large image
 
     like = torch.empty(math.prod(shape), dtype=torch.float64, device=weight.device)

@@ -19,15 +19,14 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.ray_worker import assigned_device, end_with_parent, receive_datasets
+from benevolent.trainables.training.ray_worker import assigned_device, configure_process, receive_datasets
 
 
 class MeasureActor:
     """Measure files of parameters, one at a time, on one thread or on this actor's share of a GPU."""
 
     def __init__(self, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
-        end_with_parent()
-        torch.set_num_threads(1)  # in a process of its own
+        configure_process(1)
         receive_datasets(data_references)
         self.trust = trust
         self.device = assigned_device(gpus)

@@ -26,8 +26,8 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def configure_training_process(cpus: float) -> None:
-    """Set what holds for the whole life of a process that trains: the number of threads, and to keep freed memory."""
+def configure_process(cpus: float) -> None:
+    """Set what holds for the whole life of a process that trains or measures: threads, and to keep freed memory."""
     end_with_parent()
     torch.set_num_threads(max(1, int(cpus)))
     keep_freed_memory()
