@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import ray
-import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benevolent.analysis.measures.measured_together import networks_together
