@@ -10,7 +10,7 @@ from test_measures import hessian_eigenvalues, loss_at, make_task, quantiles, th
 from torch import nn
 
 from benevolent.analysis.measures import curvature, measure_network, pac_bayes
-from benevolent.analysis.measures.lanczos import quadrature
+from benevolent.analysis.measures.lanczos import largest_eigenvalue, quadrature
 
 
 def test_the_quadrature_is_exact_for_polynomials_of_twice_the_steps():
@@ -104,3 +104,10 @@ def test_sigma_is_undefined_if_noise_costs_no_accuracy():
         module, torch.ones(2, 1).double(), torch.tensor([0, 1]), module, ["pac_bayes_init", "pac_bayes_origin"]
     )
     assert set(table["status"]) == {"undefined: no noise of sigma <= 2 costs a tenth of the training accuracy"}
+
+
+@pytest.mark.parametrize("gradient", [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [math.inf, 0.0, 0.0]])
+def test_eigenvectors_beside_the_gradient_are_found(gradient):
+    matrix = torch.diag(torch.tensor([1.0, 2.0, 9.0]))
+    start = curvature.towards(torch.ones(3), torch.tensor(gradient))
+    assert largest_eigenvalue(lambda vector: matrix @ vector, start).item() == pytest.approx(9)

@@ -48,8 +48,8 @@ def towards(starts: Tensor, gradients: Tensor) -> Tensor:
     """Return random vectors `(..., P)` plus the gradients, of the same length.
 
     Gradients lie mostly in the space of the largest eigenvalues of the Hessian (Gur-Ari et al. 2018, "Gradient descent
-    happens in a tiny subspace"), which saves Lanczos iteration about every eighth product. The random part finds
-    eigenvectors that are orthogonal to the gradient.
+    happens in a tiny subspace"), so that Lanczos iteration takes fewer products. The random part finds eigenvectors
+    that are orthogonal to the gradient.
 
     >>> towards(torch.tensor([3.0, 4.0]), torch.tensor([0.1, 0.0]))
     tensor([1.6000, 0.8000])
