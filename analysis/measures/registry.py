@@ -161,7 +161,7 @@ _add(
     (CURVATURE,),
     NO_EIGENVALUE,
     cost=2,
-    version=3,
+    version=4,
     stochastic=True,
 )
 _add("curvature.curvature_along_path", 1, "train", GOODFELLOW, (INITIAL, CURVATURE), UNMOVED_NETWORK, version=3)
