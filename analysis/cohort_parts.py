@@ -79,13 +79,17 @@ class Cohorts:
 
     def runs(self) -> pd.DataFrame:
         """Return one row per run: where and how it ended, or `failed` or `to do`; empty if there are no runs."""
-        runs = united(self._rows_of_runs(), ())
+        unfinished = pa.Table.from_pylist(list(self._unfinished()), _schema_of_text(UNFINISHED_COLUMNS))
+        runs = united([*self._read_once(self._parts_of_runs), unfinished], ())
         return runs.drop_duplicates("run_id", keep="last").sort_values("run_id", ignore_index=True)
 
     def statuses(self) -> dict[str, str]:
-        """Return the status of every run by its id, as the column of `runs`; no table of pandas is made."""
-        rows = pa.concat_tables(part.select(["run_id", "status"]) for part in self._rows_of_runs())
-        return dict(zip(rows["run_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
+        """Return the status of every run by its id, as the column of `runs`; pandas is not imported."""
+        statuses: dict[str, str] = {}
+        for part in self._read_once(self._parts_of_runs):
+            statuses.update(zip(part["run_id"].to_pylist(), part["status"].to_pylist(), strict=True))
+        statuses.update((run["run_id"], run["status"]) for run in self._unfinished())
+        return statuses
 
     def table(self, name: paths.TableName, columns: Iterable[str]) -> pd.DataFrame:
         """Return the table `dynamics` or `outcomes`; an empty one has these columns."""
@@ -149,11 +153,6 @@ class Cohorts:
 
     def _files(self, position: int) -> CohortFiles:
         return CohortFiles(self.folders[position], self.manifests[position].cohort_id)
-
-    def _rows_of_runs(self) -> list[pa.Table]:
-        """Return one row per run, in parts: where and how it ended; the last part has the runs that have not."""
-        unfinished = pa.Table.from_pylist(list(self._unfinished()), _schema_of_text(UNFINISHED_COLUMNS))
-        return [*self._read_once(self._parts_of_runs), unfinished]
 
     def _unfinished(self) -> Iterator[dict[str, str]]:
         """Yield the rows of the runs that have not ended: `failed` if their cohort has failed, else `to do`."""

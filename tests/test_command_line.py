@@ -17,6 +17,7 @@ from benevolent.analysis.measures.registry import MEASURES
 from benevolent.analysis.results import load_results
 from benevolent.orchestrator.cli import list_commands
 from benevolent.orchestrator.cli.catalog import CATALOG
+from benevolent.orchestrator.cli.console import console
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.estimates.plan_table import plan_table
 from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
@@ -93,7 +94,7 @@ def test_names_in_lists_are_whole_in_100_columns(monkeypatch):
 def test_what_a_section_of_fields_means_has_the_width_of_the_terminal():
     shown = CliRunner().invoke(app, ["list", "fields", "stop"], catch_exceptions=False).stdout
     paragraph, fields = shown.split("stop.train_loss")
-    assert max(map(len, paragraph.splitlines())) > 90 and "number >= 0, or null; default 0.01" in fields
+    assert max(map(len, paragraph.splitlines())) > 0.9 * console.width and "number >= 0, or null; default 0.01" in fields
 
 
 def test_without_a_name_the_lists_are_listed():

@@ -32,12 +32,18 @@ def workers():
     return found
 
 
+def seconds_of_work(pids):
+    return sum(round(sum(psutil.Process(pid).cpu_times()[:2]), 1) for pid in pids)
+
+
+worked = -1.0
 with keep_ray_cluster(), ray_cluster(None):
     import ray
     from ray.tune.execution.class_cache import _ActorClassCache
     from benevolent.orchestrator.training.ray_tune import _in_started_processes
-    while len(workers()) < 2:
-        time.sleep(0.1)
+    while len(workers()) < 2 or seconds_of_work(workers()) > worked:
+        worked = seconds_of_work(workers())
+        time.sleep(1)
     time.sleep(3)  # longer than Ray keeps idle processes by default
     before = workers()
     with _in_started_processes():
