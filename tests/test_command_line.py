@@ -94,7 +94,9 @@ def test_names_in_lists_are_whole_in_100_columns(monkeypatch):
 def test_what_a_section_of_fields_means_has_the_width_of_the_terminal():
     shown = CliRunner().invoke(app, ["list", "fields", "stop"], catch_exceptions=False).stdout
     paragraph, fields = shown.split("stop.train_loss")
-    assert max(map(len, paragraph.splitlines())) > 0.9 * console.width and "number >= 0, or null; default 0.01" in fields
+    assert (
+        max(map(len, paragraph.splitlines())) > 0.9 * console.width and "number >= 0, or null; default 0.01" in fields
+    )
 
 
 def test_without_a_name_the_lists_are_listed():

@@ -5,10 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
+
+import pytest
 
 from benevolent.orchestrator.training import ray_session
 from benevolent.trainables.quick_imports import uncollected
 
+PRELOADED = "RAY_preload_python_modules"
 PROGRAM = """
 import json, os, sys, time
 import psutil
@@ -76,15 +80,20 @@ def test_garbage_is_collected_again_after_imports():
     assert gc.isenabled()
 
 
-def test_nothing_is_imported_ahead_where_plugins_are_or_where_there_are_many_cpus(monkeypatch):
-    monkeypatch.setattr(ray_session, "machine_cpus", lambda: 2)
-    (imported,) = ray_session._imports_ahead().values()
-    assert imported == "benevolent.trainables.training.imported_ahead"
-    monkeypatch.setattr(ray_session, "machine_cpus", lambda: 64)
-    assert not ray_session._imports_ahead()
-    monkeypatch.setattr(ray_session, "machine_cpus", lambda: 2)
-    monkeypatch.setenv("BENEVOLENT_PLUGINS", "my_lab")
-    assert not ray_session._imports_ahead()
+@pytest.mark.parametrize(
+    ("cpus", "plugins", "imported"),
+    [
+        (2, "", "benevolent.trainables.training.imported_ahead"),
+        (64, "", None),
+        (2, "my_lab", None),
+    ],
+)
+def test_nothing_is_imported_ahead_where_plugins_are_or_where_there_are_many_cpus(cpus, plugins, imported, monkeypatch):
+    monkeypatch.setattr(ray_session, "machine_cpus", lambda: cpus)
+    monkeypatch.setenv("BENEVOLENT_PLUGINS", plugins)
+    with ExitStack() as stack:
+        ray_session._import_ray(None, stack)
+        assert os.environ.get(PRELOADED) == imported
 
 
 def test_a_process_whose_imports_fail_lives_on(tmp_path):

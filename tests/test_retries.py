@@ -164,6 +164,24 @@ def test_training_goes_on_where_a_process_that_was_killed_for_memory_ends_ray_tu
     assert [line.partition(":")[0] for line in lines] == ["cohort second"] and "memory" in lines[0]
 
 
+def test_losses_that_end_ray_tune_are_counted_together_since_it_is_not_known_whose_they_are(monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_SECONDS", 0)
+    lines: list[str] = []
+    order = CohortScheduler([Manifest("greedy", ()), Manifest("other", ())], set(), {}, on_loss=lines.append)
+
+    def lose(progress):
+        start(order, "1")
+        start(order, "2")
+        order.on_all_lost(KILLED_WHILE_TRAINING, progress)
+
+    for saved in range(2 * DEATHS_WITHOUT_PROGRESS):
+        lose(progress=saved + 1)
+    assert order.failed == {} and lines[-1].startswith("cohorts greedy, other: ") and "memory" in lines[-1]
+    for _ in range(DEATHS_WITHOUT_PROGRESS - 1):
+        lose(progress=2 * DEATHS_WITHOUT_PROGRESS)
+    assert {*order.failed} == {"greedy", "other"} and order.suggest("3") == Searcher.FINISHED
+
+
 def test_other_errors_of_ray_tune_are_raised(monkeypatch, tmp_path):
     def fit(self):
         raise RuntimeError("a mistake of ours")

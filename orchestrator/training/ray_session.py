@@ -37,7 +37,7 @@ SETTINGS = {
 #: for each CPU, each of which takes 200 MB with these modules.
 IMPORTED_AHEAD = "benevolent.trainables.training.imported_ahead"
 MOST_IMPORTING = 16
-#: How long a process waits for work, which measures may be that come later; by default Ray ends it after a second.
+#: How long an idle process is kept, since files to be measured may come later; by default Ray ends it after a second.
 IDLE_MILLISECONDS = "60000"
 
 #: What trains cohorts, and imports Ray Tune.
@@ -142,8 +142,6 @@ def _local_settings() -> Mapping[str, str]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_idle_worker_killing_time_threshold_ms": IDLE_MILLISECONDS,
     }
-    if machine_cpus() <= MOST_IMPORTING:
-        variables["RAY_preload_python_modules"] = IMPORTED_AHEAD
     if "ray" in sys.modules:
         return variables | {"RAY_AUTH_MODE": "disabled"}
     return variables | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

@@ -18,7 +18,7 @@ from ray import cloudpickle, tune
 from ray.tune.execution import class_cache
 
 from benevolent.orchestrator.spec.resources import ResourcesConfig
-from benevolent.orchestrator.training.retries import is_loss
+from benevolent.orchestrator.training.retries import killed_for_memory
 from benevolent.orchestrator.training.scheduling import CohortScheduler
 from benevolent.orchestrator.training.stopping import undone_when_stopped
 from benevolent.trainables.store.folder import Folder
@@ -131,9 +131,9 @@ def train_cohorts(
                 tune.Tuner(trainable, tune_config=attempts, run_config=run_config).fit()
                 break
             except RuntimeError as error:  # Tune (2.60) ends where Ray kills a trial's process for lack of memory
-                if error.__cause__ is None or not is_loss(error.__cause__):
+                if error.__cause__ is None or not killed_for_memory(error.__cause__):
                     raise
-                order.on_all_lost(error.__cause__, callback.saved)
+                order.on_all_lost(error.__cause__, sum(callback.saved.values()))
     if order.full_disk is not None:
         raise order.full_disk
     return order.failed

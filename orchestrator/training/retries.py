@@ -68,7 +68,7 @@ class Retries:
 
 def is_loss(error: BaseException) -> bool:
     """Return True if a process or a machine was lost, and not the work itself failed."""
-    if _LOW_MEMORY in str(error):  # Tune passes on only the text if that was before the process had begun
+    if killed_for_memory(error):  # Tune passes on only the text if that was before the process had begun
         return True
     if isinstance(error, ray.exceptions.RayTaskError):  # raised by the work, perhaps since an object on it was lost
         return isinstance(error.cause, ray.exceptions.RayError)
@@ -79,13 +79,17 @@ def is_loss(error: BaseException) -> bool:
 
 def process_died(error: BaseException) -> bool:
     """Return True if a process was lost while its machine lives."""
-    text = str(error)
-    return _PROCESS_DIED in text or _LOW_MEMORY in text
+    return _PROCESS_DIED in str(error) or killed_for_memory(error)
+
+
+def killed_for_memory(error: BaseException) -> bool:
+    """Return True if Ray killed a process because the memory of its machine was nearly full."""
+    return _LOW_MEMORY in str(error)
 
 
 def describe(error: BaseException) -> str:
     """Return in a line why work ended without its result."""
-    if _LOW_MEMORY in str(error):
+    if killed_for_memory(error):
         return "its process was killed, since the memory of its machine was nearly full"
     if process_died(error):
         return "its process died (killed, crashed, or out of memory)"

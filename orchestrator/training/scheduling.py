@@ -4,7 +4,7 @@ A trial of Ray Tune is one attempt to train a cohort. So a cohort whose worker w
 and when it does is decided in one place: `retries.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -12,6 +12,10 @@ from ray.tune.search import Searcher
 from benevolent.orchestrator.training.retries import Retries, describe, is_loss
 from benevolent.trainables.errors import full_disk
 from benevolent.trainables.store.manifest import Manifest
+
+
+#: Key of losses of which it is not known whose they are.
+ANY_COHORT = ""
 
 
 class CohortScheduler(Searcher):
@@ -61,7 +65,7 @@ class CohortScheduler(Searcher):
         if self.full_disk is not None:
             self.waiting.clear()
         for cohort in self.waiting:
-            if self.finished >= set(cohort.waits_for) and not self.retries.seconds_to_wait(cohort.cohort_id):
+            if self.finished >= set(cohort.waits_for) and not self._seconds_to_wait(cohort.cohort_id):
                 self.waiting.remove(cohort)
                 self.started[cohort.cohort_id] = cohort
                 self.cohort_of_trial[trial_id] = cohort.cohort_id
@@ -100,16 +104,31 @@ class CohortScheduler(Searcher):
             seconds = self.retries.seconds_to_wait(cohort_id)
             self.on_loss(f"cohort {cohort_id}: {reason}; it goes on from its last saved state in {seconds:.0f} s")
 
-    def on_all_lost(self, error: BaseException, progress: Mapping[str, int]) -> None:
-        """Put back every cohort that was training, since an error has ended Ray Tune.
+    def on_all_lost(self, error: BaseException, progress: int) -> None:
+        """Put back every cohort that was training, or give all of them up, since the loss of one has ended Ray Tune.
+
+        Which one is not known. So these losses are counted together, and progress of any of them counts.
 
         Args:
             error: as Ray raises it.
-            progress: how much of each cohort was saved, as in `Retries.may_try_again`.
+            progress: how much of all cohorts was saved, as in `Retries.may_try_again`.
         """
+        lost = self.started
+        self.started = {}
         self.cohort_of_trial.clear()
-        for cohort_id in list(self.started):
-            self.on_attempt_failed(cohort_id, error, progress.get(cohort_id, 0))
+        may_go_on = self.retries.may_try_again(ANY_COHORT, error, progress)
+        reason = f"Ray ended training: in one of its processes, {describe(error)}"
+        if not may_go_on:
+            times = self.retries.losses[ANY_COHORT]
+            self.failed.update(dict.fromkeys(lost, f"{reason}, {times} times"))
+            return
+        self.waiting[:0] = lost.values()
+        seconds = self.retries.seconds_to_wait(ANY_COHORT)
+        cohorts = f"cohort{'s' * (len(lost) != 1)} {', '.join(lost)}"
+        self.on_loss(f"{cohorts}: {reason}; training goes on from the last saved states in {seconds:.0f} s")
+
+    def _seconds_to_wait(self, cohort_id: str) -> float:
+        return max(self.retries.seconds_to_wait(cohort_id), self.retries.seconds_to_wait(ANY_COHORT))
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the results folder says what has finished."""

@@ -1,8 +1,9 @@
 """What a process of Ray imports before it is given work.
 
 Ray starts a process for each CPU together with itself, and makes it import this (`RAY_preload_python_modules`): so the
-imports, which take seconds, need not wait until a trial or an actor is placed in it. That leaves alone how many threads
-libraries use: Ray sets that by the CPUs of the work, after these are loaded, so that they are loaded for one.
+imports, which take seconds, need not wait until a trial or an actor is placed in it. Ray sets `OMP_NUM_THREADS` by the
+CPUs of the work, which is known only later: libraries are loaded for one thread here, and `configure_process` sets how
+many they use.
 """
 
 import importlib

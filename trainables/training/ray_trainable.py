@@ -28,7 +28,10 @@ class CohortTrainable(tune.Trainable):
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Stay in the folder in which the command was typed, so that modules of users find files by relative paths."""
+        """Stay in the folder in which Ray was started: on one machine, that of the command.
+
+        So modules of users find files there by relative paths.
+        """
         os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # here, since a trial with variables gets a process of its own
         super().__init__(*arguments, **options)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import ray
+import threadpoolctl
 import torch
 
 from benevolent.trainables import data
@@ -29,7 +30,9 @@ def end_with_parent() -> None:
 def configure_process(cpus: float) -> None:
     """Set what holds for the whole life of a process that trains or measures: threads, and to keep freed memory."""
     end_with_parent()
-    torch.set_num_threads(max(1, int(cpus)))
+    threads = max(1, int(cpus))
+    threadpoolctl.threadpool_limits(threads)  # numpy's libraries may be loaded for another number
+    torch.set_num_threads(threads)
     keep_freed_memory()
 
 
