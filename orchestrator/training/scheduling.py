@@ -13,7 +13,6 @@ from benevolent.orchestrator.training.retries import Retries, describe, is_loss
 from benevolent.trainables.errors import full_disk
 from benevolent.trainables.store.manifest import Manifest
 
-
 #: Key of losses of which it is not known whose they are.
 ANY_COHORT = ""
 
