@@ -1,4 +1,6 @@
-"""Prices of the parts of a sweep on one quiet core, before any of it is measured; a sweep that runs corrects them.
+"""Prices of the parts of a sweep on one quiet core of one machine, before any of it is measured.
+
+Other machines take other times: a sweep that runs corrects them.
 
 `benchmarks/prices.py` measures them, at the sizes of the quickstart; its print is `benchmarks/results/prices.txt`.
 """
@@ -13,25 +15,25 @@ from benevolent.trainables.config.run import RunSections
 from benevolent.trainables.store.manifest import Manifest
 
 #: Until the first step: start of Ray, its workers and their imports (`benchmarks/results/start_up.txt`).
-STARTUP_SECONDS = 10.0
-#: From the plan to the first report of training, a second after the first step.
-SECONDS_TO_FIRST_REPORT = 4.5
+STARTUP_SECONDS = 4.7
+#: Of that, from the plan to the first report of training, which comes a second after the first step.
+SECONDS_TO_FIRST_REPORT = 2.6
 #: Of the start of a process that measures, and its imports.
-SECONDS_PER_ACTOR = 2.5
-#: Part of the limit of a phase that runs train which can end before it, in the mean, until some have ended.
+SECONDS_PER_ACTOR = 1.8
+#: Part of its limit that a phase is taken to train if it can end before, until some runs have ended: an assumption.
 USUAL_SHARE = 0.5
 #: Of a step of one network in a stack, and of arithmetic in training.
-SECONDS_PER_STEP = 1.4e-5
-SECONDS_PER_FLOP = 2.4e-11
+SECONDS_PER_STEP = 5.2e-6
+SECONDS_PER_FLOP = 1.6e-11
 #: Of one measure of one network, and in addition for the arithmetic of a pass over its training examples.
-SECONDS_PER_MEASURE = 4.5e-4
-SECONDS_PER_MEASURED_FLOP = 2.4e-11
+SECONDS_PER_MEASURE = 2.6e-4
+SECONDS_PER_MEASURED_FLOP = 1.5e-11
 #: Of a report: in any case, for each predictor, and in addition for each run.
-SECONDS_PER_REPORT = 4.2
-SECONDS_PER_PREDICTOR = 0.072
-SECONDS_PER_PREDICTOR_AND_RUN = 7.4e-5
+SECONDS_PER_REPORT = 2.2
+SECONDS_PER_PREDICTOR = 0.044
+SECONDS_PER_PREDICTOR_AND_RUN = 6.0e-5
 #: What the predictors take again for each further outcome that is judged, as a part of that.
-SHARE_PER_OUTCOME = 0.2
+SHARE_PER_OUTCOME = 0.28
 
 
 def measuring_seconds(networks: int, measures: int, flops: int) -> float:
@@ -54,7 +56,7 @@ def report_seconds(runs: int, predictors: int, outcomes: int = 1) -> float:
         outcomes: that they are judged for; all others are described in any case.
 
     >>> round(report_seconds(480, 77)), round(report_seconds(480, 77, outcomes=4))
-    (12, 17)
+    (8, 13)
     """
     each = SECONDS_PER_PREDICTOR + SECONDS_PER_PREDICTOR_AND_RUN * runs
     return SECONDS_PER_REPORT + predictors * each * (1 + SHARE_PER_OUTCOME * (outcomes - 1))
