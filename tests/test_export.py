@@ -1,6 +1,7 @@
 """`bth export`: what trackers read back is what the results folder says."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from wandb_files import records_in
 
 from benevolent.analysis.results import Results, load_results
-from benevolent.analysis.trackers import exported_runs, log_to_mlflow, write_event_files
+from benevolent.analysis.trackers import exported_runs, log_to_mlflow, tensorboard_files, write_event_files
 from benevolent.orchestrator.cli.main import app
 
 SMALL = {
@@ -80,6 +81,19 @@ def test_tensorboard_reads_what_was_recorded(results, tmp_path):
         assert read == pytest.approx(path_lengths(results, str(run_id)), rel=1e-6)
         assert reader.Scalars("final/test_loss")[0].value == pytest.approx(row["test_loss"], rel=1e-6)
         assert "_hparams_/session_start_info" in reader.summary_metadata
+
+
+def test_only_the_warnings_of_tensorboard_are_silenced(results, tmp_path, monkeypatch, caplog):
+    def warn(package: str) -> None:
+        for name in (package, "another"):
+            logging.getLogger(name).warning("a number is not finite")
+
+    write = tensorboard_files._write
+    monkeypatch.setattr(tensorboard_files, "_write", lambda *run: (warn("tensorboardX.x2num"), write(*run)))
+    write_event_files(results, tmp_path / "events")
+    assert [record.name for record in caplog.records] == ["another"] * 3
+    warn("tensorboardX.x2num")
+    assert caplog.records[-2].name == "tensorboardX.x2num"
 
 
 @pytest.mark.slow

@@ -53,11 +53,13 @@ def write_event_files(results: Results, out: str | Path, replace: bool = False) 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence tensorboardX, which warns of every number that is not finite, and does not say which one it is."""
-    logging.disable(logging.WARNING)
+    logger = logging.getLogger("tensorboardX")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logger.setLevel(level)
 
 
 def _write(events: Any, run: ExportedRun) -> None:
