@@ -460,7 +460,8 @@ LABELS = np.arange(20) % 2
         (torch.zeros(20, 2), LABELS, "inputs are a Tensor, not a NumPy array"),
         (INPUTS, list(LABELS), "labels are a list, not a NumPy array"),
         (HOLED, LABELS, "example 6 contains NaN or infinity"),
-        (INPUTS.astype(object), LABELS, "inputs of type object, not numbers"),
+        (INPUTS.astype(object), LABELS, "inputs of type object, not numbers)"),
+        (INPUTS.astype(bool), LABELS, 'inputs of type bool, not numbers: .astype("uint8") makes them so)'),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused_in_a_line(monkeypatch, inputs, labels, line):

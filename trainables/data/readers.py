@@ -366,7 +366,8 @@ def _verify_inputs(name: str, inputs: Array, shape: tuple[int, ...]) -> None:
     if inputs.shape[1:] != shape:
         raise UndeclaredArrays(f"{name}: an input of shape {inputs.shape[1:]}, declared {shape}")
     if inputs.dtype.kind not in "uif":
-        raise UnusableArrays(f"{name}: inputs of type {inputs.dtype}, not numbers")
+        remedy = ': .astype("uint8") makes them so' if inputs.dtype.kind == "b" else ""
+        raise UnusableArrays(f"{name}: inputs of type {inputs.dtype}, not numbers{remedy}")
     if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
         example = int(np.argwhere(~np.isfinite(inputs))[0, 0])
         raise UnusableArrays(f"{name}: example {example} contains NaN or infinity")
