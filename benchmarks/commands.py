@@ -25,7 +25,7 @@ COMMANDS = (
     "list measures",
     "list sweeps",
     "list studies",
-    "list",
+    "list all",
     "status results",
     "plan quickstart",
 )

@@ -111,9 +111,7 @@ def read_foreign_table(
     left_out = {name: reason or NOT_NAMED for name, reason in reasons.items() if name not in chosen}
     windows = {str(column): ends for column, ends in (match or {}).items()}
     if ACCURACY.search(target):
-        notes.append(
-            f"larger values of {target} count as worse; if they are better, read every sign the other way round"
-        )
+        notes.append(f"larger values of {target} count as worse; if they are better, reverse every sign")
     if independent_seeds and seeds in table:
         notes.append(f"equal values of {seeds} are taken as unrelated, as asked")
     return ForeignTable(

@@ -23,7 +23,7 @@ def list_(
         typer.Argument(
             metavar="[WHAT]",
             help="sweeps, studies, models, datasets, measures, dynamics, fields, columns, or all. "
-            "Default: say what there is to list.",
+            "Without it: an overview.",
         ),
     ] = "",
     word: Annotated[
@@ -40,7 +40,7 @@ def list_(
     if not what:
         lists = [(f"bth list {name}", catalog.about) for name, catalog in CATALOG.items()]
         _print_rows([*lists, (f"bth list {ALL}", "all of these")], ("command", "lists"))
-        console.print("A word behind it chooses rows: bth list measures norm")
+        console.print("Add a word to filter the rows: bth list measures norm")
         return
     if what != ALL and what not in CATALOG:
         raise BadInput(f"bth list {what}: unknown" + did_you_mean(what, [*CATALOG, ALL]))
