@@ -1,6 +1,6 @@
 """Removal of the parameters of networks that are measured and no longer needed (`record.keep_parameters: false`)."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from rich.console import Console
@@ -9,10 +9,9 @@ from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, lacking_measures
 from benevolent.orchestrator.plan.plan import Plan
 from benevolent.orchestrator.results_folder import ExistingCohorts
-from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, cohort_of_run
+from benevolent.trainables.store.manifest import Manifest, superseded
 
 
 class ParameterRemoval:
@@ -65,10 +64,10 @@ class ParameterRemoval:
                 files.remove_parameters([*self._existing.files_of(cohort_id), *new])
 
 
-def left_alone(
+def unrequested_cohorts(
     results: Folder, existing: ExistingCohorts, todo: Sequence[Manifest], done: Collection[str]
 ) -> list[Manifest]:
-    """Return the cohorts with runs that a command does not ask for, if they may yet be trained or measured.
+    """Return the cohorts that a command does not ask for, if they may yet be trained or measured.
 
     Args:
         results: the results folder.
@@ -76,14 +75,17 @@ def left_alone(
         todo: the cohorts that the command trains.
         done: ids of the finished ones that it asks for.
     """
-    asked_for = {*done, *(cohort.cohort_id for cohort in todo)}
-    runs = set[str]()
-    for cohort in existing.cohorts:
-        if cohort.cohort_id in asked_for:
-            runs.update(cohort.run_ids)
-    found = []
+    to_train = {cohort.cohort_id for cohort in todo}
+    asked_for = to_train.union(done)
+    ended_afterwards = []
     for cohort, ended in zip(existing.cohorts, existing.ended, strict=True):
-        if not runs.issuperset(cohort.run_ids) and _needs_networks(results, cohort, ended):
+        ended_afterwards.append(set(cohort.run_ids) if cohort.cohort_id in to_train else ended)
+    not_needed = superseded(existing.cohorts, ended_afterwards)
+    found = []
+    for position, cohort in enumerate(existing.cohorts):
+        if cohort.cohort_id in asked_for or position in not_needed:
+            continue
+        if _needs_networks(results, cohort, existing.ended[position]):
             found.append(cohort)
     return found
 
@@ -94,32 +96,33 @@ def _needs_networks(results: Folder, cohort: Manifest, ended: set[str]) -> bool:
     return not is_finished or not CohortFiles(results, cohort.cohort_id).parameters_removed
 
 
-def remove_superseded(results: Folder, existing: ExistingCohorts, keep_parameters: bool) -> None:
-    """Remove what cohorts hold whose runs are all read from others, in which they were trained again for more records.
+def remove_superseded(
+    results: Folder, existing: ExistingCohorts, trained: Sequence[Manifest], keep_parameters: bool
+) -> None:
+    """Remove the states and the parameters of superseded cohorts (see `trainables.store.manifest.superseded`).
 
-    Their states are removed, and their parameters, if no cohort needs them that may yet be trained or measured.
+    Parameters stay that a cohort needs which may yet be trained or measured.
 
     Args:
         results: the results folder, which this process holds.
         existing: its cohorts as they were before some were trained, the new ones among them.
+        trained: the cohorts that were trained since then; runs may have ended in these only.
         keep_parameters: `record.keep_parameters`; with True, only states are removed.
     """
-    times = Counter(run_id for cohort in existing.cohorts for run_id in cohort.run_ids)
-    if max(times.values(), default=0) < 2:
+    now = existing.with_ends_in(results, trained)
+    positions = superseded(now.cohorts, now.ended)
+    found = {now.cohorts[position].cohort_id for position in positions}
+    for cohort_id in found:
+        CohortFiles(results, cohort_id).delete_states()
+    if keep_parameters:
         return
-    now = ExistingCohorts.read(results, RecordConfig())
-    read_from = set(cohort_of_run(now.cohorts, now.ended).values())
     needed = set[str]()
-    for position in read_from:
-        if _needs_networks(results, now.cohorts[position], now.ended[position]):
-            needed.update(now.cohorts[position].waits_for)
     for position, cohort in enumerate(now.cohorts):
-        if position in read_from:
-            continue
-        files = CohortFiles(results, cohort.cohort_id)
-        files.delete_states()
-        if not keep_parameters and cohort.cohort_id not in needed:
-            files.remove_parameters()
+        waits_for = found.intersection(cohort.waits_for)
+        if position not in positions and waits_for and _needs_networks(results, cohort, now.ended[position]):
+            needed |= waits_for
+    for cohort_id in found - needed:
+        CohortFiles(results, cohort_id).remove_parameters()
 
 
 def removed_but_needed(results: Folder, existing: ExistingCohorts, plan: Plan) -> list[str]:

@@ -15,7 +15,7 @@ from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, cohort_of_run, read_cohorts
+from benevolent.trainables.store.manifest import Manifest, cohort_of_run, finished_runs, read_cohorts
 from benevolent.trainables.store.plan_files import write_plan
 
 
@@ -48,6 +48,14 @@ class ExistingCohorts:
         ended = []
         for cohort, run_ids in zip(self.cohorts, self.ended, strict=True):
             ended.append(set[str]() if cohort.cohort_id in cohort_ids else run_ids)
+        return ExistingCohorts(self.cohorts, ended, self.asked)
+
+    def with_ends_in(self, results: Folder, cohorts: Sequence[Manifest]) -> "ExistingCohorts":
+        """Return these cohorts with the runs that have ended by now in some of them; only these are read."""
+        now = {cohort.cohort_id: set(finished_runs(results, cohort.cohort_id)) for cohort in cohorts}
+        ended = []
+        for cohort, run_ids in zip(self.cohorts, self.ended, strict=True):
+            ended.append(now.get(cohort.cohort_id, run_ids))
         return ExistingCohorts(self.cohorts, ended, self.asked)
 
     @property

@@ -22,10 +22,10 @@ from benevolent.orchestrator.measure_folders import measure_folders
 from benevolent.orchestrator.plan.expand import expand
 from benevolent.orchestrator.rebuilt_plan import damaged_descriptions, discard
 from benevolent.orchestrator.removed_parameters import (
-    left_alone,
     remove_superseded,
     removed_but_needed,
     train_again,
+    unrequested_cohorts,
 )
 from benevolent.orchestrator.repair import discard_damaged
 from benevolent.orchestrator.results_folder import (
@@ -145,7 +145,9 @@ def _trained(
             existing = existing.without_ends_in(removed).with_new(new)
             todo, done = existing.wanted(plan)
             after = sweep_report_seconds(spec.record, len(plan.runs), len(spec.judging.outcomes)) if reports else 0.0
-            others = [] if spec.record.keep_parameters else left_alone(results, existing, todo, done)
+            others = []
+            if not spec.record.keep_parameters:
+                others = unrequested_cohorts(results, existing, todo, done)
             summary = train_and_measure(
                 results,
                 spec.record,
@@ -155,9 +157,9 @@ def _trained(
                 console,
                 address,
                 seconds_after=after,
-                left_alone=others,
+                unrequested=others,
             )
-            remove_superseded(results, existing, spec.record.keep_parameters)
+            remove_superseded(results, existing, todo, spec.record.keep_parameters)
             yield summary
 
 

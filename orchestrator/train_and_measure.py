@@ -50,7 +50,7 @@ def train_and_measure(
     address: str | None = None,
     trust: bool = True,
     seconds_after: float = 0.0,
-    left_alone: Sequence[Manifest] = (),
+    unrequested: Sequence[Manifest] = (),
 ) -> TrainingSummary:
     """Train cohorts; measure their parameters, and those of finished cohorts that lack measures.
 
@@ -64,7 +64,7 @@ def train_and_measure(
         address: of a Ray cluster; None for this machine.
         trust: allow modules that the results name to be imported.
         seconds_after: what the command takes afterwards, for the time left that is shown.
-        left_alone: other cohorts, whose networks may be measured later.
+        unrequested: other cohorts, which may be trained or measured later.
 
     Raises:
         BadInput: a data set cannot be fetched, or no machine has room for a cohort.
@@ -76,7 +76,7 @@ def train_and_measure(
     say_what_stays_missing(existing, done, measures, console)
     if not todo and not jobs:
         if not record.keep_parameters:
-            ParameterRemoval(existing, left_alone, done, lambda cohort_id: ()).remove()
+            ParameterRemoval(existing, unrequested, done, lambda cohort_id: ()).remove()
         console.print("up to date: nothing to train or measure")
         return TrainingSummary(0, 0, [])
 
@@ -112,7 +112,7 @@ def train_and_measure(
             pool.submit(existing, job)
         removal = None
         if not record.keep_parameters:
-            removal = ParameterRemoval(existing, [*unfinished, *left_alone], done, pool.measured_files)
+            removal = ParameterRemoval(existing, [*unfinished, *unrequested], done, pool.measured_files)
         measuring = _MeasuringWhileTraining(existing, pool, display, measures, checkpoints, resources, address, removal)
         failed: Mapping[str, str] = {}
         if todo:

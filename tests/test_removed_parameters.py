@@ -22,17 +22,19 @@ from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
 from benevolent.orchestrator.measuring import measure_pool
 from benevolent.orchestrator.measuring.measure_pool import MeasurePool
 from benevolent.orchestrator.plan.expand import expand
-from benevolent.orchestrator.removed_parameters import ParameterRemoval
+from benevolent.orchestrator.removed_parameters import ParameterRemoval, remove_superseded
 from benevolent.orchestrator.repair import discard_damaged
-from benevolent.orchestrator.results_folder import read_from
+from benevolent.orchestrator.results_folder import ExistingCohorts, read_from
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
-from benevolent.orchestrator.sweep import measure_folder, prepare_anew, train_sweep
+from benevolent.orchestrator.sweep import TrainingSummary, measure_folder, prepare_anew, train_sweep
 from benevolent.orchestrator.training.placement import Placement
+from benevolent.trainables.config.record import RecordConfig
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.integrity import check_files
-from benevolent.trainables.store.manifest import read_cohorts
+from benevolent.trainables.store.manifest import Manifest, read_cohorts
 from benevolent.trainables.training.starting import start_training
 
 #: Dense runs in one cohort, pruned ones in others that wait for it.
@@ -170,6 +172,124 @@ def read_from_others(out: Path) -> list[str]:
     """The cohorts whose runs are read from others."""
     results = Folder(out)
     return sorted(set(cohort_ids(results)).difference(read_from(results)))
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory) -> Path:
+    """Results that record little."""
+    out = tmp_path_factory.mktemp("trained_once") / "out"
+    in_process.train_sweep(spec_of(measure_at="end"), str(out))
+    return out
+
+
+def train_a_little(results: Folder, cohort: Manifest) -> dict[str, bytes]:
+    """Train a cohort until it has saved its state, and no run has ended; return its states and parameters."""
+    progress = start_training(results, cohort.cohort_id, save_every_seconds=0).advance(0)
+    assert progress.saved and not progress.runs_done
+    files = networks_of(results, cohort.cohort_id)
+    assert any("/state/" in path for path in files) and any("/checkpoints/" in path for path in files)
+    return files
+
+
+def networks_of(results: Folder, cohort_id: str) -> dict[str, bytes]:
+    files = Path(results.root).glob(f"cohorts/{cohort_id}/*/*.safetensors")
+    return {str(path): path.read_bytes() for path in files}
+
+
+def no_more(results, record, resources, todo, *others, **more) -> TrainingSummary:
+    """A training that ends at once, as with Ctrl-C or an error."""
+    return TrainingSummary(0, 0, [])
+
+
+@pytest.mark.parametrize("keep_parameters", [True, False])
+@pytest.mark.parametrize("is_one_command", [True, False])
+def test_an_unfinished_cohort_keeps_what_it_goes_on_from_and_replaces_the_first_one_only_when_it_has_ended(
+    trained_once, tmp_path, monkeypatch, keep_parameters, is_one_command
+):
+    out = Path(shutil.copytree(trained_once, tmp_path / "out"))
+    results = Folder(out)
+    first = cohort_ids(results)
+    more = spec_of(keep_parameters=keep_parameters)
+    if is_one_command:
+        trained = {}
+
+        def fail(results, record, resources, todo, *others, **more):
+            trained[todo[0].cohort_id] = train_a_little(results, todo[0])
+            return TrainingSummary(0, 0, ["an error"])
+
+        monkeypatch.setattr(sweep, "train_and_measure", fail)
+        run_again(out, more)
+    else:
+        todo, _ = prepare_anew(results, more)
+        trained = {todo[0].cohort_id: train_a_little(results, todo[0])}
+    (second, files), *_ = trained.items()
+    assert second not in first and networks_of(results, second) == files
+    monkeypatch.setattr(sweep, "train_and_measure", no_more)
+    run_again(out, spec_of(measure_at="end", keep_parameters=keep_parameters))  # what was asked for before
+    assert networks_of(results, second) == files
+    assert all(networks_of(results, cohort_id) for cohort_id in first)
+    CohortFiles(results, first[0]).folder.write("state/state.safetensors", b"of a worker that was killed")
+
+    monkeypatch.setattr(sweep, "train_and_measure", in_process.train_and_measure)
+    run_again(out, more)
+    assert set(read_from(results)).isdisjoint(first) and not list(out.glob("cohorts/*/state/*"))
+    for cohort_id in first:
+        assert bool(networks_of(results, cohort_id)) == keep_parameters
+
+
+def test_networks_stay_that_an_unfinished_cohort_needs(trained_once, tmp_path):
+    """Dense networks are removed only when no pruned ones, which start from them, are still to be trained."""
+    results = Folder(shutil.copytree(trained_once, tmp_path / "out"))
+    dense, pruned = sorted(read_cohorts(results)[0], key=lambda cohort: len(cohort.waits_for))
+    again = Manifest("again", pruned.runs, pruned.waits_for, RecordConfig(measure_at="checkpoints"))
+    again.write(results)
+    old = spec_of(measure_at="end", keep_parameters=False)
+    run_again(results.root, old)
+    assert networks_of(results, dense.cohort_id) and not networks_of(results, pruned.cohort_id)
+    assert start_training(results, "again", save_every_seconds=1e9).advance(1e9).done
+    CohortFiles(results, "again").remove_parameters()
+    run_again(results.root, old)
+    assert not networks_of(results, dense.cohort_id)
+
+
+def test_cohorts_that_were_read_are_not_read_again(superseded, monkeypatch):
+    results = Folder(superseded)
+    existing = ExistingCohorts.read(results, RecordConfig())
+    new = [cohort for cohort in existing.cohorts if cohort.cohort_id not in read_from_others(superseded)]
+    read = []
+    read_table = Folder.read_table
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "read", Mock(side_effect=AssertionError))
+        patch.setattr(Folder, "read_table", lambda folder, path: read.append(folder.uri) or read_table(folder, path))
+        remove_superseded(results, existing, [], keep_parameters=True)
+        assert not read
+        remove_superseded(results, existing, new[:1], keep_parameters=True)
+    assert set(read) == {CohortFiles(results, new[0].cohort_id).folder.uri}
+
+
+@pytest.mark.parametrize("kind", ["measures", "dynamics"])
+def test_nothing_of_a_superseded_cohort_is_made_again(superseded, tmp_path, kind):
+    out = Path(shutil.copytree(superseded, tmp_path / "out"))
+    run_again(out, spec_of(keep_parameters=False))
+    before = tables(Folder(out))
+    first = read_from_others(out)[0]
+    if kind == "measures":
+        files = CohortFiles(Folder(out), first)
+        files.folder.write_json(paths.removed(files.attempt.name), {"measures": ["measures/gone.parquet"]})
+        check_files(Folder(out))
+        victim = sorted(out.glob(f"measures/{first}-*"))[0]
+    else:
+        victim = sorted(out.glob(f"cohorts/{first}/dynamics/*"))[0]
+    DAMAGES["a bit flipped"](victim)
+    line = f"it is not needed: the runs of cohort {first} were trained again for more records"
+    printed = run_again(out, spec_of(keep_parameters=False))
+    assert str(victim) in printed and line in printed
+    assert printed.endswith("up to date: nothing to train or measure\n")
+    assert bool(list(out.glob(f"cohorts/{first}/runs/*"))) == (kind == "measures")
+    check_files(Folder(out))
+    assert run_again(out, spec_of(keep_parameters=False)) == "up to date: nothing to train or measure\n"
+    for name, frame in tables(Folder(out)).items():
+        pd.testing.assert_frame_equal(frame, before[name], check_exact=True)
 
 
 @pytest.mark.parametrize("deletions", range(9))

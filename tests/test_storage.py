@@ -16,7 +16,14 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.manifest import Manifest, cohort_of_run, finished_runs, read_cohorts
+from benevolent.trainables.store.manifest import (
+    Manifest,
+    ManifestRun,
+    cohort_of_run,
+    finished_runs,
+    read_cohorts,
+    superseded,
+)
 
 READERS = {"a.parquet": Folder.read_table, "a.safetensors": Folder.read_tensors, "a.json": Folder.read_json}
 
@@ -190,6 +197,30 @@ def test_a_manifest_is_read_back(folder, record):
     assert read_cohorts(folder) == ([made], [set()])
     assert cohort_of_run([made], [set()]) == dict.fromkeys(made.run_ids, 0)
     assert not made.finished(folder)
+
+
+LITTLE, MORE, OTHER = RecordConfig(epochs=[1]), RecordConfig(epochs=[1, 2]), RecordConfig(epochs=[3], steps=[7])
+
+
+@pytest.mark.parametrize(
+    ("records", "ended", "expected"),
+    [
+        ([LITTLE, MORE], ["", ""], []),
+        ([LITTLE, MORE], ["ab", ""], []),
+        ([LITTLE, MORE], ["ab", "a"], []),
+        ([LITTLE, MORE], ["", "ab"], [0]),
+        ([LITTLE, MORE], ["ab", "ab"], [0]),
+        ([MORE, LITTLE], ["ab", "ab"], [1]),
+        ([LITTLE, OTHER], ["ab", "ab"], []),
+        ([LITTLE, LITTLE], ["ab", "ab"], [1]),
+        ([LITTLE, MORE, OTHER], ["ab", "ab", ""], [0]),
+    ],
+)
+def test_a_cohort_is_superseded_when_all_its_runs_have_ended_elsewhere_with_its_records(records, ended, expected):
+    values = RunConfig.parse({"stop": {"max_epochs": 9}}).model_dump(mode="json")
+    runs = tuple(ManifestRun(run_id, "run", values) for run_id in "ab")
+    cohorts = [Manifest(str(number), runs, record=record) for number, record in enumerate(records)]
+    assert superseded(cohorts, ended) == set(expected)
 
 
 def spoil(folder: Folder, change) -> None:

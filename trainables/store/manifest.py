@@ -144,6 +144,10 @@ class Manifest:
             return 0
         return max(phase.max_epochs for phase in self.stored_runs[run_id].phases)
 
+    def records(self, run_id: str, asked: RecordConfig) -> bool:
+        """Return True if the cohort records for a run all that is asked."""
+        return self.record == asked or self.record.covers(asked, self.last_epoch(run_id))
+
     def finished(self, results: Folder) -> bool:
         """Return True if every run has its row in the table `runs`."""
         return set(self.run_ids) <= set(finished_runs(results, self.cohort_id))
@@ -231,7 +235,7 @@ def cohort_of_run(
     places: dict[str, list[int]] = defaultdict(list)
     for place, cohort in enumerate(cohorts):
         for run_id in cohort.run_ids:
-            if asked is None or _records(cohort, run_id, asked):
+            if asked is None or cohort.records(run_id, asked):
                 places[run_id].append(place)
 
     def rank(run_id: str, place: int) -> tuple[bool, int, int]:
@@ -248,9 +252,29 @@ def cohort_of_run(
     return best
 
 
-def _records(cohort: Manifest, run_id: str, asked: RecordConfig) -> bool:
-    """Return True if a cohort records for a run all that is asked."""
-    return cohort.record == asked or cohort.record.covers(asked, cohort.last_epoch(run_id))
+def superseded(cohorts: Sequence[Manifest], ended: Sequence[Container[str]]) -> set[int]:
+    """Return the positions of cohorts that nobody needs, since their runs were trained again for more records.
+
+    Each run is read from another cohort. It has ended there, with all that this one records. So a cohort that asks for
+    more and has not trained yet is not superseded.
+
+    Args:
+        cohorts: all there are.
+        ended: for each, the ids of the runs that have ended in it.
+    """
+    read_from = cohort_of_run(cohorts, ended)
+
+    def has_ended_elsewhere(run_id: str, position: int) -> bool:
+        other = read_from[run_id]
+        if other == position or run_id not in ended[other]:
+            return False
+        return cohorts[other].records(run_id, cohorts[position].record)
+
+    found = set()
+    for position, cohort in enumerate(cohorts):
+        if all(has_ended_elsewhere(run_id, position) for run_id in cohort.run_ids):
+            found.add(position)
+    return found
 
 
 def read_cohorts(results: Folder) -> tuple[list[Manifest], list[set[str]]]:
