@@ -35,6 +35,10 @@ REFUSED = [
     ({"model": BN, "optimizer": {"batch_size": 1}}, "a batch has one example, which BatchNorm cannot normalize"),
     ({"model": BN, "optimizer": {"batch_size": 37}}, "the last batch has one example, which BatchNorm cannot"),
     (
+        {"model": {"family": "puzzles_bn"}, "data": {"train_size": 257}, "optimizer": {"batch_size": 256}},
+        "the last batch has one example, which BatchNorm cannot",
+    ),
+    (
         {"loss": {"name": "logistic"}},
         "loss.name = 'logistic': does not fit the targets of digits, 10 classes; allowed:",
     ),

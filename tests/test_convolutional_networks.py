@@ -1,4 +1,4 @@
-"""Convolutional networks in a row train without autograd: their logits and gradients are those of autograd."""
+"""Plain sequences of convolutions train without autograd: their logits and gradients are those of autograd."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from benevolent.trainables.models.convolutional import arpit_cnn, lenet5, vgg, z
 from benevolent.trainables.models.puzzles import narrow_cnn, puzzles_bn, puzzles_cnn
 from benevolent.trainables.models.residual import resnet
 from benevolent.trainables.stack.layers import Mode
+from benevolent.trainables.stack.module_structure import forward_calls
 from benevolent.trainables.stack.network import Network
 
 #: Name: network, shape of its inputs.
@@ -25,6 +26,12 @@ FAMILIES = {
     "nested": (lambda: nn.Sequential(sequence(nn.Conv2d(1, 2, 3), nn.ReLU()), nn.ReLU()), (1, 6, 6)),
 }
 
+#: Networks whose last image is one pixel.
+ONE_PIXEL = {
+    "narrow": (lambda: narrow_cnn((1, 8, 8), 10), (1, 8, 8)),
+    "BatchNorm": (lambda: puzzles_bn((1, 8, 8), 10, width=5), (1, 8, 8)),
+}
+
 
 def sequence(*images):
     return nn.Sequential(*images, nn.Flatten(), nn.LazyLinear(3))
@@ -34,11 +41,10 @@ def normalized(**settings):
     return sequence(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, **settings), nn.ReLU())
 
 
-def network_of(name):
-    build, shape = FAMILIES[name]
+def network_of(build, shape):
     module = build()
     module(torch.zeros(2, *shape))  # gives linear layers their sizes
-    return Network(module), shape
+    return Network(module)
 
 
 def both_ways(network, shape, networks, examples):
@@ -60,7 +66,7 @@ def both_ways(network, shape, networks, examples):
     buffers = network.buffers.views(network.buffers.rows(statistics))
     own = network.without_autograd("channels_last")
     tensors = network.batched_tensors(views, buffers)
-    without = [own.logits(tensors, inputs), *own.gradients(tensors, derivatives), *buffers.values()]
+    without = [own.logits(tensors, inputs), *own.gradients(tensors, derivatives, network.shapes), *buffers.values()]
     assert torch.equal(inputs, before)
     return by_autograd, without
 
@@ -68,7 +74,8 @@ def both_ways(network, shape, networks, examples):
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize(("networks", "examples"), [(1, 2), (1, 32), (2, 5), (3, 7)])
 def test_gradients_are_those_of_autograd(name, networks, examples):
-    by_autograd, without = both_ways(*network_of(name), networks, examples)
+    build, shape = FAMILIES[name]
+    by_autograd, without = both_ways(network_of(build, shape), shape, networks, examples)
     for expected, found in zip(by_autograd, without, strict=True):
         assert torch.equal(found, expected)
 
@@ -77,12 +84,42 @@ def test_gradients_are_those_of_autograd(name, networks, examples):
 @pytest.mark.parametrize("networks", [1, 2])
 def test_gradients_of_one_example_are_those_of_autograd_up_to_rounding(name, networks):
     # The strides of a single image do not say where its channels are, and autograd's are sometimes taken to be first.
-    for expected, found in zip(*both_ways(*network_of(name), networks, 1), strict=True):
+    build, shape = FAMILIES[name]
+    for expected, found in zip(*both_ways(network_of(build, shape), shape, networks, 1), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ONE_PIXEL)
+@pytest.mark.parametrize(("networks", "examples"), [(1, 2), (1, 32), (2, 5), (3, 7)])
+def test_gradients_of_images_of_one_pixel_are_those_of_autograd_up_to_rounding(name, networks, examples):
+    build, shape = ONE_PIXEL[name]
+    network = network_of(build, shape)
+    *_, last = (call for call in forward_calls(network.module.eval(), shape) if isinstance(call.layer, nn.Conv2d))
+    assert last.output_shape[2:] == (1, 1)
+    for expected, found in zip(*both_ways(network, shape, networks, examples), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("settings", "examples"), [({}, 1), ({"affine": False}, 1), ({"eps": 0.0}, 2)])
+@pytest.mark.parametrize("networks", [1, 3])
+def test_batches_that_torch_refuses_to_normalize_are_refused_in_its_words(networks, settings, examples):
+    module = sequence(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, **settings), nn.ReLU()).eval()  # for a pass of `network_of`
+    network = network_of(lambda: module, (2, 3, 3))
+    views = network.parameters.views(torch.ones(networks, network.parameters.width))
+    buffers = network.buffers.views(torch.ones(networks, network.buffers.width))
+    tensors = network.batched_tensors(views, buffers)
+    inputs = torch.ones(networks, examples, 2, 3, 3)
+    with pytest.raises(ValueError) as by_autograd:
+        network.logits(views, buffers, inputs, "channels_last", Mode(training=True))
+    with pytest.raises(ValueError) as without:
+        network.without_autograd("channels_last").logits(tensors, inputs)
+    assert str(without.value) == str(by_autograd.value)
+    assert all((value == 1).all() for value in buffers.values())
+
+
 def test_undefined_numbers_are_those_of_autograd():
-    network, shape = network_of("LeNet-5")
+    build, shape = FAMILIES["LeNet-5"]
+    network = network_of(build, shape)
     views = network.parameters.views(network.parameters.rows({n: torch.ones(1, *s) for n, s in network.shapes.items()}))
     views["0.bias"][0, 0] = torch.nan
     inputs = torch.ones(1, 2, *shape)
@@ -113,7 +150,7 @@ def test_other_networks_train_by_autograd(name):
 
 @pytest.mark.parametrize("kernel", ["batched", "matmul", "loop"])
 def test_other_kernels_train_by_autograd(kernel):
-    assert network_of("LeNet-5")[0].without_autograd(kernel) is None
+    assert network_of(*FAMILIES["LeNet-5"]).without_autograd(kernel) is None
 
 
 def test_rounded_arithmetic_is_trained_by_autograd():

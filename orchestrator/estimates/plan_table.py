@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benevolent.analysis.formatting import duration, quantity
-from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS
+from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, USUAL_SHARE
 from benevolent.orchestrator.estimates.sweep_estimate import GroupEstimate, SweepEstimate
 from benevolent.trainables import data
 
@@ -84,7 +84,7 @@ def _times(estimate: SweepEstimate) -> list[str]:
         whole += f", {duration(estimate.wall_seconds(estimate.cores))} on {quantity(estimate.cores, 'core')}"
     if estimate.can_end_before:
         usual = duration(estimate.wall_seconds(estimate.cores, to_limits=False))
-        whole += f"; about {usual} if runs that can end before their limit train half of it"
+        whole += f"; about {usual} if runs that can end before their limit train {USUAL_SHARE:.0%} of it"
     stages = f"start-up {duration(STARTUP_SECONDS)}, training {training}, measuring {measuring}, judging {report}"
     return [f"time on one core: {stages}", whole]
 
@@ -92,6 +92,7 @@ def _times(estimate: SweepEstimate) -> list[str]:
 def _united(groups: Sequence[GroupEstimate]) -> GroupEstimate:
     """Return one row for many groups: the largest network, cohort and memory, and the sums of the rest."""
     largest = {
+        "cohort_size": max(group.cohort_size for group in groups),
         "parameters": max(group.parameters for group in groups),
         "memory_bytes": max(group.memory_bytes for group in groups),
     }

@@ -37,6 +37,7 @@ class GroupEstimate:
         distinguishing_fields: fields in which the groups of the plan differ, besides network and phases.
         runs: number of runs.
         cohort_sizes: runs of each cohort, by its id.
+        cohort_size: runs of the largest one.
         parameters: of one network.
         memory_bytes: of the largest cohort.
         disk_bytes: of all runs, while parameters are kept.
@@ -52,6 +53,7 @@ class GroupEstimate:
     distinguishing_fields: tuple[str, ...]
     runs: int
     cohort_sizes: Mapping[str, int]
+    cohort_size: int
     parameters: int
     memory_bytes: int
     disk_bytes: int
@@ -65,11 +67,6 @@ class GroupEstimate:
     def cohorts(self) -> int:
         """Number of cohorts."""
         return len(self.cohort_sizes)
-
-    @property
-    def cohort_size(self) -> int:
-        """Runs of the largest cohort."""
-        return max(self.cohort_sizes.values())
 
 
 @dataclass(frozen=True)
@@ -248,6 +245,7 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
         distinguishing_fields=fields,
         runs=sum(group.cohorts.values()),
         cohort_sizes=group.cohorts,
+        cohort_size=largest,
         parameters=cost.parameters,
         memory_bytes=memory,
         disk_bytes=cost.parameter_bytes(networks) + table_bytes(records),

@@ -13,18 +13,16 @@ from benevolent.trainables.stack.memory_layout import channels_last, per_network
 
 
 class ConvolutionalNetworks:
-    """K networks of layers of images in a row, and then of linear layers.
+    """K networks, each a plain sequence of layers of images, followed by linear layers.
 
     Args:
         images: the layers of images.
         dense: the linear layers.
-        names: of the parameters, in the order in which their gradients are wanted.
     """
 
-    def __init__(self, images: Sequence[ImageLayer], dense: Sequence[DenseLayer], names: Sequence[str]) -> None:
+    def __init__(self, images: Sequence[ImageLayer], dense: Sequence[DenseLayer]) -> None:
         self.images = images
-        self.dense = DenseNetworks(dense, [])
-        self.names = names
+        self.dense = DenseNetworks(dense)
         self._kept: list[Kept] = []  # of each layer of images, from the latest `logits`
         self._shape = torch.Size()  # of their last output
 
@@ -39,23 +37,26 @@ class ConvolutionalNetworks:
         self._shape = networks.shape[2:]
         return self.dense.logits(tensors, networks)
 
-    def gradients(self, tensors: Tensors, derivatives: Tensor) -> list[Tensor]:
-        """Return the gradients of all parameters, in the form of the tensors.
+    def gradients(self, tensors: Tensors, grad_logits: Tensor, names: Iterable[str]) -> list[Tensor]:
+        """Return the gradients of parameters, in the form of the tensors.
 
         Args:
             tensors: that `logits` was called with.
-            derivatives: of a number by those logits, `(K, B, C)`.
+            grad_logits: the gradient of a number with respect to those logits, `(K, B, C)`.
+            names: of the parameters, in the order of the result.
         """
-        found: dict[str, Tensor] = {}
-        flat = self.dense.slopes(tensors, derivatives, found, wanted=True)
-        slopes = side_by_side(flat.unflatten(2, self._shape)).contiguous(memory_format=torch.channels_last)
+        gradients: dict[str, Tensor] = {}
+        flat = self.dense.backward(tensors, grad_logits, gradients, needs_input_grad=True)
+        grad = side_by_side(flat.unflatten(2, self._shape)).contiguous(memory_format=torch.channels_last)
         for number in reversed(range(len(self.images))):
-            slopes = self.images[number].slopes(slopes, self._kept[number], found, wanted=number > 0)
-        return [found[name] for name in self.names]
+            grad = self.images[number].backward(grad, self._kept[number], gradients, needs_input_grad=number > 0)
+        return [gradients[name] for name in names]
 
 
 def image_layers(batched: BatchedModule, trained: Iterable[str]) -> tuple[list[ImageLayer], list[DenseLayer]]:
-    """Return the layers of convolutions with BatchNorm, ReLU and max-pooling in a row, and those of a perceptron after.
+    """Return the layers of images and the linear layers of a plain sequence that needs no autograd.
+
+    It has convolutions first, BatchNorm, ReLU and max-pooling, and then `nn.Flatten` and linear layers.
 
     Args:
         batched: the sequence.

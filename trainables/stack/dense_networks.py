@@ -43,16 +43,14 @@ class DenseLayer:
 
 
 class DenseNetworks:
-    """K networks of linear layers and ReLUs in a row.
+    """K networks, each a plain sequence of linear layers and ReLUs.
 
     Args:
         layers: in their order.
-        names: of the parameters, in the order in which their gradients are wanted.
     """
 
-    def __init__(self, layers: Sequence[DenseLayer], names: Sequence[str]) -> None:
+    def __init__(self, layers: Sequence[DenseLayer]) -> None:
         self.layers = layers
-        self.names = names
         self._kept: list[Tensor] = []  # inputs of the layers, and the outputs of the last, from the latest `logits`
 
     def logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
@@ -64,41 +62,44 @@ class DenseNetworks:
             self._kept.append(values)
         return values
 
-    def gradients(self, parameters: Tensors, derivatives: Tensor) -> list[Tensor]:
-        """Return the gradients of all parameters in their stored form.
+    def gradients(self, parameters: Tensors, grad_logits: Tensor, names: Iterable[str]) -> list[Tensor]:
+        """Return the gradients of parameters in their stored form.
 
         Args:
             parameters: that `logits` was called with.
-            derivatives: of a number by those logits, `(K, B, C)`.
+            grad_logits: the gradient of a number with respect to those logits, `(K, B, C)`.
+            names: of the parameters, in the order of the result.
         """
-        found: dict[str, Tensor] = {}
-        self.slopes(parameters, derivatives, found, wanted=False)
-        return [found[name] for name in self.names]
+        gradients: dict[str, Tensor] = {}
+        self.backward(parameters, grad_logits, gradients, needs_input_grad=False)
+        return [gradients[name] for name in names]
 
-    def slopes(self, parameters: Tensors, derivatives: Tensor, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
-        """Return the derivative by the flat inputs `(K, B, in)`, and add those by the parameters to the gradients.
+    def backward(
+        self, parameters: Tensors, grad_logits: Tensor, gradients: dict[str, Tensor], needs_input_grad: bool
+    ) -> Tensor:
+        """Return the gradient with respect to the flat inputs `(K, B, in)`, and store the parameters' gradients.
 
         Args:
             parameters: that `logits` was called with.
-            derivatives: of a number by those logits, `(K, B, C)`.
-            gradients: derivatives by parameters in their stored form, by name.
-            wanted: False if the derivative by the inputs is not needed, and may be left out.
+            grad_logits: the gradient of a number with respect to those logits, `(K, B, C)`.
+            gradients: the place for the gradients with respect to the parameters in their stored form, by name.
+            needs_input_grad: False if the gradient with respect to the inputs may be left out.
         """
-        slopes = derivatives
+        grad = grad_logits
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
             if layer.has_relu:
-                slopes = torch.ops.aten.threshold_backward(slopes, self._kept[number + 1], 0)
+                grad = torch.ops.aten.threshold_backward(grad, self._kept[number + 1], 0)
             weight = parameters[layer.weight]
-            gap = weight.shape[-1] - slopes.shape[-1]
+            gap = weight.shape[-1] - grad.shape[-1]
             if gap:
-                slopes = functional.pad(slopes, (0, gap))
+                grad = functional.pad(grad, (0, gap))
             if layer.bias is not None:
-                gradients[layer.bias] = slopes.sum(1)
-            gradients[layer.weight] = self._kept[number].transpose(1, 2).bmm(slopes)
-            if number or wanted:
-                slopes = slopes.bmm(weight.transpose(1, 2))
-        return slopes
+                gradients[layer.bias] = grad.sum(1)
+            gradients[layer.weight] = self._kept[number].transpose(1, 2).bmm(grad)
+            if number or needs_input_grad:
+                grad = grad.bmm(weight.transpose(1, 2))
+        return grad
 
 
 def dense_layers(children: Sequence[BatchedModule], trained: Iterable[str]) -> list[DenseLayer]:

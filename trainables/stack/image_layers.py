@@ -2,9 +2,9 @@
 
 Images are `(N, K C, H, W)`, the channels of K networks side by side and those of a pixel adjacent in memory. The
 operations are those that autograd would run for the `channels_last` kernel, in their order, so that the gradients are
-the same (`tests/test_convolutional_networks.py`): bit for bit, except of batches of one example, and of images of one
-pixel, whose strides do not tell torch which order in memory they have. They take less time: ReLU and its derivative
-change their inputs in place, and there is no graph to build and walk.
+the same bit for bit (`tests/test_convolutional_networks.py`). They are the same up to rounding where a batch has one
+example, or a layer gives images of one pixel: the strides of such images do not tell torch which order in memory they
+have. They take less time: ReLU and its derivative change their inputs in place, and no graph is built and walked.
 """
 
 from collections.abc import Mapping
@@ -32,17 +32,19 @@ class ImageLayer(Protocol):
     parameters: tuple[str, ...]
 
     def outputs(self, tensors: Tensors, images: Tensor) -> tuple[Tensor, Kept]:
-        """Return the outputs `(N, K C', H', W')`, and what `slopes` needs; tensors `(K, *shape)` are by full names."""
+        """Return the outputs `(N, K C', H', W')` and what `backward` needs; tensors `(K, *shape)` are by full names."""
         ...
 
-    def slopes(self, slopes: Tensor, kept: Kept, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
-        """Return the derivative of a number by the inputs, and add those by the parameters to the gradients.
+    def backward(
+        self, grad_outputs: Tensor, kept: Kept, gradients: dict[str, Tensor], needs_input_grad: bool
+    ) -> Tensor:
+        """Return the gradient of a number with respect to the inputs, and store the parameters' gradients.
 
         Args:
-            slopes: the derivative by the outputs, with their order in memory; may be changed.
+            grad_outputs: the gradient with respect to the outputs, in their order in memory; may be changed.
             kept: what `outputs` gave.
-            gradients: derivatives by parameters `(K, *shape)`, by their full names.
-            wanted: False if the derivative by the inputs is not needed, and may be left out.
+            gradients: the place for the gradients with respect to the parameters `(K, *shape)`, by their full names.
+            needs_input_grad: False if the gradient with respect to the inputs may be left out.
         """
         ...
 
@@ -66,13 +68,15 @@ class Convolution:
         outputs = functional.conv2d(images, kernels, bias, layer.stride, layer.padding, layer.dilation, groups)
         return outputs, (images, kernels)
 
-    def slopes(self, slopes: Tensor, kept: Kept, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
-        """As `ImageLayer.slopes`."""
+    def backward(
+        self, grad_outputs: Tensor, kept: Kept, gradients: dict[str, Tensor], needs_input_grad: bool
+    ) -> Tensor:
+        """As `ImageLayer.backward`."""
         layer = self.layer
         images, kernels = kept
         networks = len(kernels) // layer.out_channels
-        by_images, by_kernels, by_bias = _aten.convolution_backward.default(
-            slopes,
+        grad_images, grad_kernels, grad_bias = _aten.convolution_backward.default(
+            grad_outputs,
             images,
             kernels,
             [len(kernels)],
@@ -82,12 +86,12 @@ class Convolution:
             False,
             [0, 0],
             networks * layer.groups,
-            [wanted, True, self.bias is not None],
+            [needs_input_grad, True, self.bias is not None],
         )
-        gradients[self.weight] = by_kernels.unflatten(0, (networks, -1))
+        gradients[self.weight] = grad_kernels.unflatten(0, (networks, -1))
         if self.bias is not None:
-            gradients[self.bias] = by_bias.view(networks, -1)
-        return by_images
+            gradients[self.bias] = grad_bias.view(networks, -1)
+        return grad_images
 
 
 class BatchNorm:
@@ -99,30 +103,37 @@ class BatchNorm:
         self.parameters = tuple(names[name] for name in ("weight", "bias") if name in names)
 
     def outputs(self, tensors: Tensors, images: Tensor) -> tuple[Tensor, Kept]:
-        """As `ImageLayer.outputs`."""
+        """As `ImageLayer.outputs`.
+
+        Raises:
+            ValueError: a channel has a single value, or `eps` is not positive; as `nn.BatchNorm2d` in training.
+        """
         own = {name: tensors[full] for name, full in self.names.items()}
         flat = {name: tensor.flatten() for name, tensor in own.items()}
         weight, bias = flat.get("weight"), flat.get("bias")
         running = flat.get("running_mean"), flat.get("running_var")
         momentum, eps = self.layer.momentum, self.layer.eps
         assert momentum is not None
+        if images.numel() == images.shape[1] or eps <= 0:
+            functional.batch_norm(images, None, None, training=True, eps=eps)  # raises; the native function goes on
         outputs, *statistics = torch.native_batch_norm(images, weight, bias, *running, True, momentum, eps)
         for name in ("running_mean", "running_var"):
             if name in own:
                 own[name].copy_(flat[name].view(own[name].shape))
         return outputs, (images, weight, *running, *statistics)
 
-    def slopes(self, slopes: Tensor, kept: Kept, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
-        """As `ImageLayer.slopes`."""
+    def backward(
+        self, grad_outputs: Tensor, kept: Kept, gradients: dict[str, Tensor], needs_input_grad: bool
+    ) -> Tensor:
+        """As `ImageLayer.backward`."""
         has_weight = bool(self.parameters)
-        found = _aten.native_batch_norm_backward.default(
-            slopes, *kept, True, self.layer.eps, [True, has_weight, has_weight]
+        grad_images, grad_weight, grad_bias = _aten.native_batch_norm_backward.default(
+            grad_outputs, *kept, True, self.layer.eps, [True, has_weight, has_weight]
         )
-        by_images: Tensor = found[0]
         if has_weight:
-            gradients[self.names["weight"]] = found[1].view(-1, self.layer.num_features)
-            gradients[self.names["bias"]] = found[2].view(-1, self.layer.num_features)
-        return by_images
+            gradients[self.names["weight"]] = grad_weight.view(-1, self.layer.num_features)
+            gradients[self.names["bias"]] = grad_bias.view(-1, self.layer.num_features)
+        return grad_images
 
 
 class Relu:
@@ -134,9 +145,11 @@ class Relu:
         """As `ImageLayer.outputs`."""
         return images.relu_(), (images,)
 
-    def slopes(self, slopes: Tensor, kept: Kept, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
-        """As `ImageLayer.slopes`."""
-        return _aten.threshold_backward.grad_input(slopes, kept[0], 0, grad_input=slopes)
+    def backward(
+        self, grad_outputs: Tensor, kept: Kept, gradients: dict[str, Tensor], needs_input_grad: bool
+    ) -> Tensor:
+        """As `ImageLayer.backward`."""
+        return _aten.threshold_backward.grad_input(grad_outputs, kept[0], 0, grad_input=grad_outputs)
 
 
 class MaxPool:
@@ -153,10 +166,12 @@ class MaxPool:
         outputs, places = _aten.max_pool2d_with_indices.default(images, *self.settings)
         return outputs, (images, places)
 
-    def slopes(self, slopes: Tensor, kept: Kept, gradients: dict[str, Tensor], wanted: bool) -> Tensor:
-        """As `ImageLayer.slopes`."""
+    def backward(
+        self, grad_outputs: Tensor, kept: Kept, gradients: dict[str, Tensor], needs_input_grad: bool
+    ) -> Tensor:
+        """As `ImageLayer.backward`."""
         images, places = kept
-        return _aten.max_pool2d_with_indices_backward.default(slopes, images, *self.settings, places)
+        return _aten.max_pool2d_with_indices_backward.default(grad_outputs, images, *self.settings, places)
 
 
 def _pair(value: int | tuple[int, ...]) -> list[int]:

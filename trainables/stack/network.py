@@ -123,12 +123,11 @@ class Network:
         Args:
             kernel: way to compute the logits.
         """
-        names = list(self.shapes)
         if self.arithmetic == "full" and kernel == "batched" and self.dense_layers:
-            return DenseNetworks(self.dense_layers, names)
+            return DenseNetworks(self.dense_layers)
         images, dense = self.image_layers
         if self.arithmetic == "full" and kernel == "channels_last" and images:
-            return ConvolutionalNetworks(images, dense, names)
+            return ConvolutionalNetworks(images, dense)
         return None
 
     @functools.cached_property

@@ -61,6 +61,7 @@ class TrainingStep:
         else:
             self.tensors = self.network.batched_tensors(self.parameters, self.buffers)
             gradients = self.network.batched_tensors(gradients, {})
+        self.gradient_names = list(gradients)
         self.gradient_views = list(gradients.values())
 
     def __call__(self, inputs: Tensor, labels: Tensor, out: Out) -> Tensor:
@@ -106,7 +107,8 @@ class TrainingStep:
         logits = networks.logits(self.tensors, inputs)
         derivatives = self.loss(logits, labels, out)[1]
         examples = logits.shape[1]
-        gradients = networks.gradients(self.tensors, derivatives if examples == 1 else derivatives / examples)
+        derivatives = derivatives if examples == 1 else derivatives / examples
+        gradients = networks.gradients(self.tensors, derivatives, self.gradient_names)
         torch._foreach_copy_(self.gradient_views, gradients)
 
     def _logits(self, inputs: Tensor) -> Tensor:
