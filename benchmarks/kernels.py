@@ -31,7 +31,7 @@ from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.kernel_choice import choose_kernel
 from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
 from benevolent.trainables.stack.stack import Stack
-from benevolent.trainables.training.malloc import keep_freed_memory
+from benevolent.trainables.training.malloc import TRAINING_BYTES, keep_freed_memory
 
 #: The same with epochs as long as those of the perceptrons.
 LONG = "LeNet-5 alone, epochs of 20 steps"
@@ -203,7 +203,7 @@ def processor() -> str:
 def main() -> None:
     """Print the tables."""
     torch.set_num_threads(1)
-    keep_freed_memory()  # as where cohorts are trained; the serial loop has it too
+    keep_freed_memory(TRAINING_BYTES)  # as where cohorts are trained; the serial loop has it too
     console = Console(width=160)
     console.print(chosen())
     if "--candidates" in sys.argv[1:]:

@@ -34,7 +34,7 @@ from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack.network import Network
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
-from benevolent.trainables.training.malloc import keep_freed_memory
+from benevolent.trainables.training.malloc import MEASURING_BYTES, keep_freed_memory
 from benevolent.trainables.training.starting import start_training
 
 
@@ -78,6 +78,12 @@ def make_stack(case: Case) -> Stack:
     half = case.examples // 2
     splits = {"train": (inputs, labels), "test": (inputs[:half], labels[:half])}
     return network, drawn(range(case.networks)), drawn(range(case.networks, 2 * case.networks)), splits
+
+
+def configure() -> None:
+    """Set for this process what holds in the actors that measure."""
+    torch.set_num_threads(1)
+    keep_freed_memory(MEASURING_BYTES)
 
 
 def slice_of(stack: Stack, position: int, networks: int = 1) -> Stack:
@@ -216,8 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunk", type=int, default=evaluate.CHUNK["cpu"])
     evaluate.CHUNK["cpu"] = parser.parse_args().chunk
-    torch.set_num_threads(1)
-    keep_freed_memory()  # as in the actors that measure
+    configure()
     console = Console(width=120)
     totals = Table("networks", "K", "examples", "stack", "one by one", "", "from scratch", "", title="ms per network")
     others = Table("networks", "examples", "measure", "ours", "others", "", "by", title="ms of one network")

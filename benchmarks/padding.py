@@ -27,7 +27,7 @@ from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.stack import Stack
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.training.malloc import keep_freed_memory
+from benevolent.trainables.training.malloc import TRAINING_BYTES, keep_freed_memory
 
 #: Widths that would share a stack.
 GROUPS = ((16, 32), (16, 32, 64), (16, 32, 64, 128), (16, 32, 64, 128, 256))
@@ -164,7 +164,7 @@ def main() -> None:
     """Print the tables."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    keep_freed_memory()
+    keep_freed_memory(TRAINING_BYTES)
     console = Console(width=120)
     console.print(differing())
     console.print(steps())

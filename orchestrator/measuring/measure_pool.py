@@ -18,6 +18,7 @@ from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
+from benevolent.trainables.training.malloc import MEASURING_BYTES
 from benevolent.trainables.training.ray_worker import assigned_device, configure_process, receive_datasets
 
 
@@ -25,7 +26,7 @@ class MeasureActor:
     """Measure files of parameters, one at a time, on one thread or on this actor's share of a GPU."""
 
     def __init__(self, gpus: float, trust: bool, data_references: Mapping[str, ray.ObjectRef]) -> None:
-        configure_process(1)
+        configure_process(1, MEASURING_BYTES)
         receive_datasets(data_references)
         self.trust = trust
         self.device = assigned_device(gpus)

@@ -13,6 +13,7 @@ from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.training.cohort_training import CohortTraining
 from benevolent.trainables.training.forest import ForestTraining
+from benevolent.trainables.training.malloc import TRAINING_BYTES
 from benevolent.trainables.training.ray_worker import assigned_device, configure_process, receive_datasets
 from benevolent.trainables.training.starting import start_training
 
@@ -40,7 +41,7 @@ class CohortTrainable(tune.Trainable):
 
         Tune may start an actor for a trial that another, free one takes over meanwhile: that one is writing then.
         """
-        configure_process(config["cpus"])
+        configure_process(config["cpus"], TRAINING_BYTES)
         receive_datasets(config["data"])
         self.results = Folder(config["results"])
         self.training: CohortTraining | ForestTraining | None = None

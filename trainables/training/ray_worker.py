@@ -27,13 +27,13 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def configure_process(cpus: float) -> None:
-    """Set what holds for the whole life of a process that trains or measures: threads, and to keep freed memory."""
+def configure_process(cpus: float, free_bytes: int) -> None:
+    """Set what holds for the whole life of a process that trains or measures: threads, and what memory it keeps."""
     end_with_parent()
     threads = max(1, int(cpus))
     threadpoolctl.threadpool_limits(threads)  # numpy's libraries may be loaded for another number
     torch.set_num_threads(threads)
-    keep_freed_memory()
+    keep_freed_memory(free_bytes)
 
 
 def receive_datasets(references: Mapping[str, ray.ObjectRef]) -> None:
