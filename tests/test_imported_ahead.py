@@ -62,6 +62,7 @@ def test_a_trial_gets_a_process_that_has_imported_what_it_needs(tmp_path):
         name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "RAY_AUTH_MODE")
     }
     environment["RAY_worker_niceness"] = "0"
+    environment["AWS_ACCESS_KEY_ID"] = "of a store"  # which Tune would pass on
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import cloudpickle, tune
 from ray.tune.execution import class_cache
 
@@ -25,6 +26,8 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
+#: Where a cluster on this machine alone listens (`ray_session.py`).
+LOOPBACK = "127.0.0.1:"
 #: Fields of `resources` that are not of a trial.
 NOT_OF_A_TRIAL = {"cohort_size", "measure_gpus"}
 
@@ -143,13 +146,17 @@ def train_cohorts(
 def _in_started_processes() -> Iterator[None]:
     """Let trials run in the processes that Ray has started already, which have imported what they need.
 
-    Tune (2.60) sets an environment variable for trials, which PyTorch Lightning reads. Those processes lack it, so that
-    Ray would end them and start others.
+    Tune (2.60) sets environment variables for trials: one that PyTorch Lightning reads, and some that it passes on from
+    the driver, such as the keys of a store. Ray would end those processes, which were started without, and start
+    others. On the driver's machine they have the driver's variables anyway.
     """
-    variables = class_cache.DEFAULT_ENV_VARS
-    kept = dict(variables)
-    variables.clear()
+    own, passed_on = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
+    kept = dict(own), set(passed_on)
+    own.clear()
+    if ray.is_initialized() and ray.get_runtime_context().gcs_address.startswith(LOOPBACK):
+        passed_on.clear()
     try:
         yield
     finally:
-        variables.update(kept)
+        own.update(kept[0])
+        passed_on.update(kept[1])
