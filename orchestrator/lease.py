@@ -82,7 +82,7 @@ class Holder(NamedTuple):
             if type(field) is not kind:
                 raise damaged(where, f"{name}: expected {kind.__name__}, not {field!r:.40}")
         if not 0 <= found.since < LAST_SECOND:
-            raise damaged(where, f"since: {found.since} is no time")
+            raise damaged(where, f"since: {found.since} is not a time")
         return found
 
     @property

@@ -132,11 +132,11 @@ def test_values_nested_too_deeply_are_refused_in_one_line(changed, file):
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "runs/", "final/"])
-def test_a_pipe_from_which_nothing_comes_is_no_file(changed, file):
+def test_a_pipe_from_which_nothing_comes_is_not_a_file(changed, file):
     path = changed.named(file)[0]
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(BadInput, match="it is no file"):
+    with pytest.raises(BadInput, match="it is not a file"):
         check_files(changed.folder)
 
 

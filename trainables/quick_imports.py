@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no cyclic garbage in this context, in which modules are imported.
+    """Pause the garbage collector in this context, in which modules are imported.
 
-    Whatever a module defines stays, so that the collector searches ever more objects and finds nothing. That takes a
-    sixth of the time of importing torch and what trains with it. It does not look at them afterwards, either.
+    Whatever a module defines stays, so that the collector would search ever more objects and find nothing. Afterwards
+    it leaves these objects out, too (`gc.freeze`).
 
     >>> with uncollected():
     ...     import torch

@@ -1,17 +1,16 @@
 """Runs as event files of TensorBoard: a folder for each run, with its history, configuration and final numbers."""
 
-import contextlib
 import logging
 import math
 import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benevolent.analysis.results import Results
 from benevolent.analysis.trackers.exported_run import ExportCount, ExportedRun, exported_runs, imported
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.quiet_logs import quiet_log
 
 #: Types of values that TensorBoard's table of hyperparameters shows.
 SHOWN = (bool, int, float, str)
@@ -41,25 +40,14 @@ def write_event_files(results: Results, out: str | Path, replace: bool = False) 
             present += 1
             continue
         unfinished = Path(out) / f".{run.run_id}-{uuid.uuid4().hex}"
-        with _quiet():
+        # It warns of every number that is not finite, and does not say which one it is.
+        with quiet_log("tensorboardX", logging.ERROR):
             _write(package.SummaryWriter(logdir=str(unfinished)), run)
         if folder.exists():
             shutil.rmtree(folder)
         unfinished.rename(folder)
         written += 1
     return ExportCount(written, present)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence tensorboardX, which warns of every number that is not finite, and does not say which one it is."""
-    logger = logging.getLogger("tensorboardX")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _write(events: Any, run: ExportedRun) -> None:

@@ -79,7 +79,7 @@ def _table(rows: Sequence[Sequence[str]], headings: Sequence[str], title: str) -
 
 
 def _is_about_a_section(row: Sequence[str]) -> bool:
-    """Tell if a row is about a section of fields: it has no type."""
+    """Return True if a row is about a section of fields: it has no type."""
     return row[0].endswith((":", "}")) and not any(row[1:-1])
 
 

@@ -78,7 +78,7 @@ def _yaml() -> YAML:
 
 
 def _check_nodes(document: Node) -> None:
-    """Refuse keys that are no scalars, and aliases (`*name`) that stand for others, and these for others, and so on."""
+    """Refuse keys that are not scalars, and documents that are too large once aliases (`*name`) are replaced."""
     sizes: dict[Node, int] = {}
 
     def size(node: Node) -> int:

@@ -18,6 +18,7 @@ from benevolent.trainables import plugins
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
 from benevolent.trainables.quick_imports import uncollected
+from benevolent.trainables.quiet_logs import quiet_log
 
 #: Environment variables that Ray and Ray Tune read, where the user has not set them: no output and result files of
 #: their own, and Ctrl-C is left to us. As many trials start as fit; by default only one at a time waits for its worker
@@ -33,8 +34,8 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-#: What processes of Ray on this machine import before they are given work, if there are not too many: Ray starts one
-#: for each CPU, each of which takes 200 MB with these modules.
+#: What processes of Ray on this machine import before they are given work. Ray starts one for each CPU, and each holds
+#: these modules in memory, so nothing is imported ahead where there are more CPUs than `MOST_IMPORTING`.
 IMPORTED_AHEAD = "benevolent.trainables.training.imported_ahead"
 MOST_IMPORTING = 16
 #: How long an idle process is kept, since files to be measured may come later; by default Ray ends it after a second.
@@ -122,7 +123,7 @@ def _import_ray(address: str | None, until_left: ExitStack) -> ModuleType:
     if address is None:
         until_left.enter_context(_environment(_local_settings()))
         until_left.enter_context(_environment(_imports_ahead()))
-    until_left.enter_context(_quiet_tune())
+    until_left.enter_context(quiet_log("ray.tune", logging.CRITICAL))  # why a cohort failed is in its own folder
     import ray
 
     return ray
@@ -236,15 +237,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in missing:
             os.environ.pop(name, None)
-
-
-@contextmanager
-def _quiet_tune() -> Iterator[None]:
-    """Silence Ray Tune's log: a cohort that fails says why in its own folder."""
-    logger = logging.getLogger("ray.tune")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -26,7 +26,7 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest
 from benevolent.trainables.training.ray_trainable import CohortTrainable
 
-#: Where a cluster on this machine alone listens (`ray_session.py`).
+#: Where a cluster on this machine alone listens.
 LOOPBACK = "127.0.0.1:"
 #: Fields of `resources` that are not of a trial.
 NOT_OF_A_TRIAL = {"cohort_size", "measure_gpus"}
@@ -153,10 +153,16 @@ def _in_started_processes() -> Iterator[None]:
     own, passed_on = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
     kept = dict(own), set(passed_on)
     own.clear()
-    if ray.is_initialized() and ray.get_runtime_context().gcs_address.startswith(LOOPBACK):
+    if _on_this_machine():
         passed_on.clear()
     try:
         yield
     finally:
         own.update(kept[0])
         passed_on.update(kept[1])
+
+
+def _on_this_machine() -> bool:
+    """Return True if the connected cluster is on this machine alone: then it listens on loopback (`ray_session.py`)."""
+    address: str = ray.get_runtime_context().gcs_address
+    return address.startswith(LOOPBACK)

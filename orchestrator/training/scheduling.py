@@ -13,7 +13,7 @@ from benevolent.orchestrator.training.retries import Retries, describe, is_loss
 from benevolent.trainables.errors import full_disk
 from benevolent.trainables.store.manifest import Manifest
 
-#: Key of losses of which it is not known whose they are.
+#: Key of the losses of which it is not known which cohort they hit.
 ANY_COHORT = ""
 
 
@@ -104,29 +104,31 @@ class CohortScheduler(Searcher):
             self.on_loss(f"cohort {cohort_id}: {reason}; it goes on from its last saved state in {seconds:.0f} s")
 
     def on_all_lost(self, error: BaseException, progress: int) -> None:
-        """Put back every cohort that was training, or give all of them up, since the loss of one has ended Ray Tune.
+        """Put back every cohort that was training, or give all of them up, since Ray Tune has ended.
 
-        Which one is not known. So these losses are counted together, and progress of any of them counts.
+        It ends when Ray kills a process for lack of memory. It is not known which cohort that process trained. So these
+        losses are counted together, and progress of any cohort counts.
 
         Args:
-            error: as Ray raises it.
+            error: as Ray raises it, see `retries.killed_for_memory`.
             progress: how much of all cohorts was saved, as in `Retries.may_try_again`.
         """
         lost = self.started
         self.started = {}
         self.cohort_of_trial.clear()
         may_go_on = self.retries.may_try_again(ANY_COHORT, error, progress)
-        reason = f"Ray ended training: in one of its processes, {describe(error)}"
+        reason = "Ray ended training when it killed a process, since the memory of a machine was nearly full"
         if not may_go_on:
             times = self.retries.losses[ANY_COHORT]
             self.failed.update(dict.fromkeys(lost, f"{reason}, {times} times"))
             return
         self.waiting[:0] = lost.values()
         seconds = self.retries.seconds_to_wait(ANY_COHORT)
-        cohorts = f"cohort{'s' * (len(lost) != 1)} {', '.join(lost)}"
-        self.on_loss(f"{cohorts}: {reason}; training goes on from the last saved states in {seconds:.0f} s")
+        cohorts = ", ".join(lost)
+        self.on_loss(f"{reason}; {cohorts}: training goes on from the last saved states in {seconds:.0f} s")
 
     def _seconds_to_wait(self, cohort_id: str) -> float:
+        """Return the seconds until a cohort may be tried again, after losses of its own and of all."""
         return max(self.retries.seconds_to_wait(cohort_id), self.retries.seconds_to_wait(ANY_COHORT))
 
     def save(self, checkpoint_path: str) -> None:

@@ -222,12 +222,12 @@ class TimeLeft:
         return max(self.start_price - elapsed, FURTHER * elapsed)
 
     def _pace(self) -> float:
-        """Return how long a second of price takes on a core, by all that was done."""
+        """Return how long a second of price takes on a core, by all that has been done."""
         expected = self._pace_of_start()
         return self._pace_of(self.works, expected, self.measuring_received, self._price_of_measuring)
 
     def _paces(self, pace: float) -> tuple[float, float]:
-        """Return the same for training and for measuring, each by itself."""
+        """Return how long a second of price takes in training, and in measuring."""
         return self._pace_of(self.works, pace), _blended(self.measuring_received, self._price_of_measuring, pace)
 
     def _pace_of(self, cohorts: Iterable[str], expected: float, received: float = 0.0, price: float = 0.0) -> float:
@@ -257,7 +257,7 @@ class TimeLeft:
         return self.measured_price + self.begun_price + self.actors_started * self.actor_price
 
     def _pace_of_start(self) -> float:
-        """Return the same by the start alone, which takes longer where other programs are at work."""
+        """Return how long a second of price takes by the start alone: it is slow where other programs are at work."""
         until = self.clock() if self.began is None else self.began
         elapsed = until - self.created
         return max(1.0, elapsed / self.start_price) if self.start_price else 1.0

@@ -18,7 +18,7 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value of JSON text.
 
     Raises:
-        ValueError: it is no JSON, or nested so deeply that it cannot be read.
+        ValueError: it is not JSON, or nested too deeply to be read.
 
     >>> parse_json("[" * 100_000)
     Traceback (most recent call last):

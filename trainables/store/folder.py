@@ -31,7 +31,13 @@ from benevolent.trainables.store.file_formats import (
     safetensors_header,
     safetensors_metadata,
 )
-from benevolent.trainables.store.local_files import create_whole, delete_unfinished, is_no_file, used_bytes, write_whole
+from benevolent.trainables.store.local_files import (
+    create_whole,
+    delete_unfinished,
+    is_not_a_file,
+    used_bytes,
+    write_whole,
+)
 from benevolent.trainables.store.near_folders import suggest_folder
 from benevolent.trainables.store.object_store import ObjectStore
 from benevolent.trainables.store.store_errors import StoreError
@@ -302,8 +308,8 @@ class Folder:
     def _place_of_file(self, path: str) -> str:
         """Return where a file to be read is, as `_place`; raise `BadInput` if it is a folder, a pipe or a device."""
         place = self._place(path)
-        if self.local and is_no_file(Path(place)):
-            raise self._damaged(path, ValueError("it is no file"))
+        if self.local and is_not_a_file(Path(place)):
+            raise self._damaged(path, ValueError("it is not a file"))
         return place
 
     def _damaged(self, path: str, error: Exception) -> BadInput:

@@ -34,8 +34,8 @@ def create_whole(target: Path, data: bytes) -> bool:
     return True
 
 
-def is_no_file(place: Path) -> bool:
-    """Return True for a folder, a device, or a pipe, from which reading might never end; False where nothing is."""
+def is_not_a_file(place: Path) -> bool:
+    """Return True for a folder, a device, or a pipe, from which reading might never end; False if nothing is there."""
     return place.exists() and not place.is_file()
 
 
