@@ -21,18 +21,18 @@ def milliseconds(case: int) -> list[float]:
     import measures
     import torch
 
-    from benevolent.analysis.measures import measure_stack
-
     torch.set_num_threads(1)
     if hasattr(measures, "configure"):  # as the actors of that version; older ones set nothing else
         measures.configure()
     networks, repeats = SIZES[case]
-    stack = measures.make_stack(measures.CASES[case]._replace(networks=networks))
-    measure_stack(*measures.slice_of(stack, 0, networks if case < 2 else 2))  # imports, and takes memory
+    networks_of = measures.CASES[case]._replace
+    warm_up = networks_of(networks=networks if case < 2 else 2)
+    measures.measure_stack(*measures.make_stack(warm_up))  # imports, and takes memory
+    stack = measures.make_stack(networks_of(networks=networks))
     found = []
     for _ in range(repeats):
         started = time.process_time()
-        measure_stack(*stack)
+        measures.measure_stack(*stack)
         found.append((time.process_time() - started) * 1e3 / networks)
     return found
 
@@ -45,7 +45,8 @@ def main() -> None:
         return
     for case in range(len(SIZES)):
         for checkout in map(Path, sys.argv[1:]):
-            paths = [str(checkout.resolve() / ".import"), str(checkout.resolve() / "benchmarks")]
+            folders = (".import", "", "benchmarks")  # the packages of older versions are in the root
+            paths = [str(checkout.resolve() / folder) for folder in folders]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
             command = [sys.executable, "-W", "ignore", __file__, "--case", str(case)]
             run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
