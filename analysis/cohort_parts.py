@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from benevolent.analysis.united_tables import united
 from benevolent.trainables.config.run import RunConfig
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, damaged
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
@@ -171,6 +171,10 @@ class Cohorts:
             files = self._files(position)
             parts.append(files.parts("runs"))
             files.check_needed_files(parts[-1])
+            known = set(self.manifests[position].run_ids)
+            for part in parts[-1]:
+                if not known.issuperset(part["run_id"].to_pylist()):
+                    raise damaged(f"{files.folder.uri}/runs", "a run is not of this cohort")
         return parts
 
     def _read_once(self, parts: Sequence[Sequence[pa.Table]]) -> list[pa.Table]:

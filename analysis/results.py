@@ -16,7 +16,7 @@ from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, 
 from benevolent.trainables import data
 from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig, RunSections
-from benevolent.trainables.errors import BadInput
+from benevolent.trainables.errors import BadInput, located_in
 from benevolent.trainables.lazy_torch import nn, torch
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.folder import Folder
@@ -154,7 +154,7 @@ class Results:
             network has columns `name[index]`.
 
         Raises:
-            BadInput: nothing was recorded at this epoch.
+            BadInput: nothing was recorded at this epoch, or a measure has the name of another column.
         """
         runs = self.runs
         if runs.empty:
@@ -166,7 +166,9 @@ class Results:
         else:
             places = places_at_epoch(self.dynamics, runs, at)
             runs = as_known_at(runs, self.outcomes, places)
-        return runs.merge(predictors_at(self.dynamics, self.measures, places), on="run_id", how="left")
+        with located_in(self.folders[0].uri):
+            predictors = predictors_at(self.dynamics, self.measures, places, runs.columns)
+        return runs.merge(predictors, on="run_id", how="left")
 
     @property
     def plot(self) -> Any:

@@ -1,5 +1,7 @@
 """One row per run from long tables: last outcomes, and predictors at the end or at an epoch."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -50,7 +52,9 @@ def last_outcomes(outcomes: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return wide
 
 
-def predictors_at(dynamics: pd.DataFrame, measures: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+def predictors_at(
+    dynamics: pd.DataFrame, measures: pd.DataFrame, places: pd.DataFrame, taken: Collection[object] = ()
+) -> pd.DataFrame:
     """Return a column for every dynamics statistic and measure, one row per run.
 
     A measure with several values per network has columns `name[index]`.
@@ -59,6 +63,10 @@ def predictors_at(dynamics: pd.DataFrame, measures: pd.DataFrame, places: pd.Dat
         dynamics: long.
         measures: long.
         places: `run_id`, `phase` and `step` of every run.
+        taken: names of the columns that these are to stand beside.
+
+    Raises:
+        BadInput: a statistic or a measure has one of those names.
     """
     measures = measures.merge(places, on=PLACE)
     vectors = measures.loc[measures["index"] > 0, "name"].unique()
@@ -67,7 +75,11 @@ def predictors_at(dynamics: pd.DataFrame, measures: pd.DataFrame, places: pd.Dat
     columns = ["run_id", "name", "value"]
     of_dynamics = dynamics.merge(places, on=PLACE)[columns]
     of_measures = measures.assign(name=names)[columns]
-    return widen(pd.concat([of_dynamics, of_measures]))
+    long = pd.concat([of_dynamics, of_measures])
+    for name in long["name"].unique():
+        if name in taken:
+            raise BadInput(f"a statistic or measure has the name {name!r}, which is that of a column of `results.runs`")
+    return widen(long)
 
 
 def places_at_epoch(dynamics: pd.DataFrame, runs: pd.DataFrame, epoch: float) -> pd.DataFrame:

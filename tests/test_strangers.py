@@ -1,17 +1,24 @@
 """Results and specs of strangers: nothing in them is executed, and no path in them leads out of their folder."""
 
 import json
+import math
 import os
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from loader_cases import SPEC, Genuine, parquet_bytes, with_checksum
+from torch import nn
 from typer.testing import CliRunner
 
+from benevolent import watch
 from benevolent.analysis import load_results
 from benevolent.analysis.measures.missing_measures import MeasureJob
 from benevolent.analysis.measures.on_checkpoints import measure_file
+from benevolent.analysis.trackers import write_event_files
 from benevolent.orchestrator import lease
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.spec import yaml_text
@@ -19,7 +26,7 @@ from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.stored_spec import spec_text
 from benevolent.trainables.errors import BadInput
-from benevolent.trainables.store import attempts, paths, turns
+from benevolent.trainables.store import attempts, file_formats, paths, turns
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.file_formats import parse_json
 from benevolent.trainables.store.folder import Folder
@@ -245,3 +252,154 @@ def test_a_file_that_is_no_turn_does_not_count(results, name):
     turns.take(results, 1, "mine")
     results.write_json(name, "a stranger's")
     assert turns.latest(results) == turns.Turn(1, "mine")
+
+
+@pytest.fixture
+def watched(tmp_path) -> Path:
+    """A folder in which `watch` has recorded two runs."""
+    folder = tmp_path / "watched"
+    for seed in (0, 1):
+        module = nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        with watch(module, optimizer, 1, save_to=folder, config={"lr": 0.1}, seed=seed) as path:
+            for _ in range(2):
+                loss = module(torch.ones(1, 2)).square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                path.step(loss)
+        path.finish(test_loss=loss, test_error=0.5, train_loss=loss, train_error=0.5)
+    return folder
+
+
+def with_run_id(cohort: Path, run_id: str) -> None:
+    """Give the run of a watched cohort another id, in every file."""
+    manifest = cohort / paths.MANIFEST
+    value = json.loads(manifest.read_text())
+    value["runs"][0]["run_id"] = run_id
+    manifest.write_text(json.dumps(value))
+    for path in cohort.glob("*/*.parquet"):
+        with_column(path, "run_id", run_id)
+
+
+def with_column(path: Path, name: str, value: object) -> None:
+    """Give all rows of a parquet file one value in a column."""
+    table = Folder(path.parent).read_table(path.name)
+    place = table.column_names.index(name)
+    column = pa.array([value] * len(table), table.schema.field(name).type)
+    path.write_bytes(with_checksum(parquet_bytes(table.set_column(place, name, column)), in_footer=True))
+
+
+@pytest.mark.parametrize("to", ["tensorboard", "csv"])
+def test_an_export_writes_and_deletes_nothing_outside_its_folder(watched, tmp_path, to):
+    """The id of a run is the name of its folder there; `--replace` deletes the one that was there before."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file").write_text("mine")
+    cohort = sorted(watched.glob("cohorts/*"))[0]
+    options = ["--replace"] if to == "tensorboard" else []
+    words = ["export", str(watched), "--to", to, "--out", str(tmp_path / "out"), *options]
+    for run_id in (str(victim), "../victim", ".."):
+        with_run_id(cohort, run_id)
+        refused = CliRunner().invoke(app, words)
+        assert isinstance(refused.exception, BadInput) and "is no id" in str(refused.exception)
+        assert (victim / "file").read_text() == "mine" and not (tmp_path / "out").exists()
+    with_run_id(cohort, "0" * 16)
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert [path for path in tmp_path.rglob("*") if "0" * 16 in path.name] == (
+        [tmp_path / "out" / ("0" * 16)] if to == "tensorboard" else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("config", None, "config: None is no mapping"),
+        ("config", ["lr"], "is no mapping"),
+        ("config", {"lr": [1]}, "'lr' is of type list"),
+        ("config", {"lr": math.inf}, "expected a finite number"),
+        ("config", {"lr": 2**70}, "more than 64 bits"),
+        ("config", {"run_id": "x"}, "is the name of a column"),
+        ("config", {"lr": "\ud800"}, "surrogates not allowed"),
+        ("seed", "0", "expected an integer"),
+        ("seed", 2**70, "expected an integer of 64 bits"),
+        ("configuration", "../../x", "is no id"),
+    ],
+)
+def test_what_a_manifest_says_of_a_watched_run_is_what_watch_writes(watched, key, value, line):
+    manifest = sorted(watched.glob("cohorts/*/manifest.json"))[0]
+    stored = json.loads(manifest.read_text())
+    del stored["runs"][0]["config"][key]
+    without = json.dumps(stored)
+    stored["runs"][0]["config"][key] = value
+    for text in (without, json.dumps(stored)):
+        manifest.write_text(text)
+        with pytest.raises(BadInput, match="manifest.json"):
+            _ = load_results(watched).runs
+    with pytest.raises(BadInput, match=line):
+        _ = load_results(watched).runs
+
+
+def test_runs_that_a_manifest_does_not_name_are_damaged(watched):
+    path = sorted(watched.glob("cohorts/*/runs/*"))[0]
+    with_column(path, "run_id", "0" * 16)
+    with pytest.raises(BadInput, match="a run is not of this cohort"):
+        _ = load_results(watched).runs
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("runs", "status"), ("dynamics", "name"), ("dynamics", "step"), ("outcomes", "split")]
+)
+def test_a_row_that_does_not_say_what_it_is_about_is_damaged(watched, table, column):
+    with_column(sorted(watched.glob(f"cohorts/*/{table}/*"))[0], column, None)
+    with pytest.raises(BadInput, match=f"a row has no {column}"):
+        load_results(watched).table()
+
+
+@pytest.mark.parametrize("name", ["run_id", "status", "lr"])
+def test_a_statistic_has_no_name_of_another_column(watched, name):
+    for path in watched.glob("cohorts/*/dynamics/*"):
+        with_column(path, "name", name)
+    with pytest.raises(BadInput, match=f"watched: a statistic or measure has the name '{name}'"):
+        load_results(watched).table()
+
+
+def test_a_run_of_which_nothing_was_recorded_is_exported(watched, tmp_path):
+    cohort = sorted(watched.glob("cohorts/*"))[0]
+    for table in ("dynamics", "outcomes"):
+        for path in (cohort / table).iterdir():
+            rows = Folder(path.parent).read_table(path.name)
+            path.write_bytes(with_checksum(parquet_bytes(rows.slice(0, 0)), in_footer=True))
+    assert write_event_files(load_results(watched), tmp_path / "out") == (2, 0)
+
+
+def test_a_folder_named_by_other_bytes_than_text_is_refused(watched):
+    os.mkdir(os.fsencode(watched / paths.COHORTS) + b"/\xff")
+    with pytest.raises(BadInput, match="cohorts: damaged"):
+        _ = load_results(watched).runs
+
+
+@pytest.mark.parametrize("with_schema", [True, False])
+def test_a_small_parquet_file_that_fills_the_memory_is_refused(results, monkeypatch, with_schema):
+    """A file says with a few bytes that a value is there a million times."""
+    monkeypatch.setattr(file_formats, "machine_memory_bytes", lambda: 20_000_000)
+    bombs = {
+        "numbers": pa.array([1.0]),
+        "long texts": pa.array(["x" * 1_000_000]),
+        "long bytes": pa.array([b"x" * 1_000_000]),
+        "short texts": pa.array(["x"]),
+    }
+    for name, value in bombs.items():
+        times = 100 if name.startswith("long") else 10_000_000
+        column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(times, np.int32)), value)
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"name": column}), sink, compression="zstd", store_schema=with_schema)
+        data = sink.getvalue().to_pybytes()
+        assert len(data) < 200_000
+        results.write("a.parquet", data)
+        with pytest.raises(BadInput, match="rows would fill this machine's memory"):
+            results.read_table("a.parquet")
+    texts = pa.table({"name": ["a", None, "a" * 300_000], "other": [["x"], [], None]})
+    results.write_table("a.parquet", texts)
+    read = results.read_table("a.parquet")
+    assert read.schema.equals(texts.schema) and read.equals(texts)

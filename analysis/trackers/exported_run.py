@@ -62,9 +62,10 @@ def exported_runs(results: Results) -> Iterator[ExportedRun]:
     fields = config_columns(results, ended)
     varied = [field for field in fields if field != "seed" and ended[field].nunique(dropna=False) > 1]
     numbers = _number_columns(ended, fields)
-    histories = dict(iter(_history(results).groupby("run_id", sort=False)))
+    history = _history(results)
+    histories = dict(iter(history.groupby("run_id", sort=False)))
     for row in ended.to_dict("records"):
-        yield _exported(row, fields, varied, numbers, histories[row["run_id"]])
+        yield _exported(row, fields, varied, numbers, histories.get(row["run_id"], history.iloc[:0]))
 
 
 def config_columns(results: Results, table: pd.DataFrame) -> list[str]:

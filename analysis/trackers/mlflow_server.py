@@ -33,13 +33,13 @@ def log_to_mlflow(results: Results, project: str, server: str | None = None, rep
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # only the server that was named is talked to
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run
     mlflow = imported("mlflow", "mlflow")
-    client = mlflow.MlflowClient(tracking_uri=server)
     try:
+        client = mlflow.MlflowClient(tracking_uri=server)
         experiment = client.get_experiment_by_name(project)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(project)
         return _log_all(client, experiment_id, results, replace)
     except mlflow.exceptions.MlflowException as error:
-        raise BadInput(f"MLflow at {client.tracking_uri}: {one_line(error)}") from None
+        raise BadInput(f"MLflow at {server or mlflow.get_tracking_uri()}: {one_line(error)}") from None
 
 
 def _log_all(client: Any, experiment_id: str, results: Results, replace: bool) -> ExportCount:
@@ -80,7 +80,7 @@ def _log(client: Any, experiment_id: str, run: ExportedRun) -> None:
     now = int(time.time() * 1000)
     rows = run.history[["name", "value", "step"]].itertuples(index=False)
     metrics = [Metric(_allowed(name), value, now, int(step)) for name, value, step in rows]
-    last_step = int(run.history["step"].max())
+    last_step = int(run.history["step"].max()) if len(run.history) else 0
     recorded = set(run.history["name"])
     for name, value in run.summary.items():
         if name not in recorded:

@@ -8,7 +8,7 @@ from benevolent.orchestrator.spec.resources import ResourcesConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.data.memory import own_input_bytes
 from benevolent.trainables.machine_cpus import machine_cpus
-from benevolent.trainables.stack.kernel_choice import machine_memory_bytes
+from benevolent.trainables.machine_memory import machine_memory_bytes
 
 #: Part of a cohort's memory that inputs may fill; `kernel_choice.SHARE` of it is for the step.
 INPUTS_SHARE = 0.25

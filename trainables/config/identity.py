@@ -16,6 +16,7 @@ ALGORITHM_VERSION = 2
 #: An id cannot tell which modules that concerns, since none is built for it.
 FAMILY_REVISIONS = {"module": 1}
 ID_DIGITS = 16
+ID_CHARACTERS = "0123456789abcdef"
 
 
 def identity_text(name: str, value: Any) -> str:
@@ -88,6 +89,15 @@ def id_text(number: int) -> str:
     '00000000000000ff'
     """
     return f"{number:0{ID_DIGITS}x}"
+
+
+def is_id(text: str) -> bool:
+    """Return True for a text as `id_text` makes it, which no path and no name of a tracker needs to be checked for.
+
+    >>> is_id(id_text(255)), is_id("../00000000000ff")
+    (True, False)
+    """
+    return len(text) == ID_DIGITS and set(text) <= set(ID_CHARACTERS)
 
 
 def _hash(text: str) -> int:

@@ -9,17 +9,16 @@ of a sweep overrule both.
 
 import itertools
 import math
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
 from benevolent.trainables.data import Inputs
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.machine_cpus import machine_cpus
+from benevolent.trainables.machine_memory import machine_memory_bytes
 from benevolent.trainables.stack.batches import Batches
 from benevolent.trainables.stack.built_network import is_out_of_memory
 from benevolent.trainables.stack.kernel_names import Kernel, KernelChoice
@@ -61,14 +60,6 @@ def memory_bytes(device: torch.device) -> float:
         return min(free, total * torch.cuda.get_per_process_memory_fraction(device))
     share = torch.get_num_threads() / machine_cpus()
     return machine_memory_bytes() * min(1.0, share)
-
-
-def machine_memory_bytes() -> int:
-    """Return the memory of this machine, or of the container that this process runs in."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    container_limit = Path("/sys/fs/cgroup/memory.max")
-    text = container_limit.read_text().strip() if container_limit.is_file() else "max"
-    return total if text == "max" else min(total, int(text))
 
 
 def step_bytes(stack: Stack, inputs: Inputs, batch_size: int) -> int:

@@ -15,7 +15,7 @@ from benevolent.trainables.store import attempts, paths, turns
 from benevolent.trainables.store.attempts import Attempt
 from benevolent.trainables.store.file_formats import parse_json
 from benevolent.trainables.store.folder import Folder
-from benevolent.trainables.store.table_schemas import PARTS, as_declared
+from benevolent.trainables.store.table_schemas import MEASURE_COLUMNS, PARTS, as_declared
 
 #: Key in the parquet metadata of a part of `runs`: paths of all files that the runs finished so far need.
 NEEDED_FILES = "files"
@@ -134,7 +134,11 @@ class CohortFiles:
 
     def own_measures(self) -> list[pa.Table]:
         """Return the measures that were taken in the loop of a watched run."""
-        return [self.folder.read_table(f"{paths.MEASURES}/{name}") for name in self.folder.names(paths.MEASURES)]
+        tables = []
+        for name in self.folder.names(paths.MEASURES):
+            path = f"{paths.MEASURES}/{name}"
+            tables.append(as_declared(self.folder.read_table(path), MEASURE_COLUMNS, f"{self.folder.uri}/{path}"))
+        return tables
 
     def check_needed_files(self, runs: Sequence[pa.Table]) -> None:
         """Refuse a cohort that lacks a file which its finished runs need.

@@ -1,11 +1,23 @@
 """Formats of files of results: what their headers say, and whether the rest is there."""
 
 import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benevolent.trainables.machine_memory import machine_memory_bytes
 from benevolent.trainables.store import checksums
+
+#: Bytes of a value in memory by its type in a parquet file; others are texts, or have a length of their own.
+_BYTES = {"BOOLEAN": 0.125, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+_LEAST_BYTES_OF_TEXT = 4
+
+#: Half of a character, as JSON writes those beyond 16 bits in two: alone it is no Unicode, and cannot be written.
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def check_unchanged(path: str, data: bytes) -> None:
@@ -18,7 +30,7 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value of JSON text.
 
     Raises:
-        ValueError: it is not JSON, or nested too deeply to be read.
+        ValueError: it is not JSON, nested too deeply to be read, or a text in it is no Unicode.
 
     >>> parse_json("[" * 100_000)
     Traceback (most recent call last):
@@ -26,9 +38,13 @@ def parse_json(text: str | bytes) -> Any:
     ValueError: nested too deeply
     """
     try:
-        return json.loads(text)
+        decoded = text if isinstance(text, str) else text.decode()
+        value = json.loads(decoded)
+        if _HALF_CHARACTER.search(decoded):
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
 def safetensors_header(file: Any) -> bytes:
@@ -55,6 +71,68 @@ def safetensors_metadata(header: bytes) -> dict[str, Any]:
     """
     texts = parse_json(header).get("__metadata__", {})
     return {key: parse_json(value) for key, value in texts.items() if key != checksums.KEY}
+
+
+def read_parquet(data: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a parquet file, or some of its columns; pandas is not imported, as `pq.read_table` would.
+
+    A file of some kilobytes can stand for any number of equal values. Texts are counted before they are made: until
+    then each different one is there once.
+
+    Raises:
+        ValueError: the values would fill this machine's memory.
+        pa.ArrowException, OSError, LookupError: the file is damaged, or a column is missing or there twice.
+    """
+    most = machine_memory_bytes() // 2
+    file = pq.ParquetFile(data)
+    least, largest = _bounds_of_bytes(file.metadata)
+    if least > most:
+        raise _too_large(file)
+    texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+    if largest <= most or not texts:
+        return _selected(file.read(columns), columns)
+    table = _selected(pq.ParquetFile(data, read_dictionary=texts).read(columns), columns)
+    if sum(map(_text_bytes, table.columns)) > most:
+        raise _too_large(file)
+    whole = [field.with_type(pa.string()) if _is_text(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(whole, table.schema.metadata))
+
+
+def _selected(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    return table.select(columns or table.column_names)  # refuses columns that are missing, or there twice
+
+
+def _bounds_of_bytes(metadata: pq.FileMetaData) -> tuple[float, float]:
+    """Return bounds of the memory that all columns take: if all texts are empty, and if each is as long as a chunk."""
+    least = 0.0
+    largest = 0.0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group)
+        for column in range(rows.num_columns):
+            chunk = rows.column(column)
+            each = _BYTES.get(chunk.physical_type) or metadata.schema.column(column).length
+            least += chunk.num_values * (each or _LEAST_BYTES_OF_TEXT)
+            largest += chunk.num_values * (each or chunk.total_uncompressed_size)
+    return least, largest
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+
+
+def _text_bytes(column: pa.ChunkedArray) -> int:
+    """Return the sum of the sizes of all texts of a column, of which every different one is there once."""
+    total = 0
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):
+            total += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+    return total
+
+
+def _too_large(file: pq.ParquetFile) -> ValueError:
+    return ValueError(f"its {file.metadata.num_rows:,} rows would fill this machine's memory")
 
 
 def check_parquet(file: Any) -> None:

@@ -28,6 +28,7 @@ from benevolent.trainables.store.file_formats import (
     check_safetensors,
     check_unchanged,
     parse_json,
+    read_parquet,
     safetensors_header,
     safetensors_metadata,
 )
@@ -100,8 +101,10 @@ class Folder:
     def names(self, path: str = "") -> list[str]:
         """Return the sorted names in the folder at `path`, without unfinished files; empty if there is no folder."""
         selector = pyarrow.fs.FileSelector(self._place(path), allow_not_found=True)
-        infos = self._patiently(lambda: self.fs.get_file_info(selector))
-        names = [info.base_name for info in infos]
+        try:
+            names = [info.base_name for info in self._patiently(lambda: self.fs.get_file_info(selector))]
+        except UnicodeDecodeError as error:
+            raise self._damaged(path, error) from None
         return sorted(name for name in names if not name.startswith("."))
 
     def used_bytes(self) -> Counter[str]:
@@ -213,8 +216,7 @@ class Folder:
         data = self.read(path)
         try:
             check_unchanged(path, data)
-            table = pq.ParquetFile(pa.BufferReader(data)).read(columns)  # `pq.read_table` would import pandas
-            return table.select(columns or table.column_names)  # refuses columns that are missing, or there twice
+            return read_parquet(pa.BufferReader(data), columns)
         except (pa.ArrowException, OSError, ValueError, LookupError) as error:
             raise self._damaged(path, error) from None
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from benevolent.trainables.config.data import DataConfig
-from benevolent.trainables.config.identity import ALGORITHM_VERSION
+from benevolent.trainables.config.identity import ALGORITHM_VERSION, is_id
 from benevolent.trainables.config.record import TRAINING_FIELDS, RecordConfig
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.config.stored_run import StoredRun
-from benevolent.trainables.errors import BadInput, damaged
+from benevolent.trainables.errors import BadInput, damaged, located_in
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles, cohort_ids
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.missing_plugins import missing_plugins_hint
+from benevolent.trainables.store.watched_config import check_watched_values
 
 #: Run configurations that a process keeps: those of the cohorts that it trains or measures one after the other.
 CONFIGS_KEPT = 2048
@@ -179,6 +180,10 @@ class Manifest:
         try:
             runs = tuple(_run_of(run) for run in value["runs"])
             watched = bool(value.get(WATCHED))
+            if watched:
+                with located_in(where):
+                    for run in runs:
+                        check_watched_values(run.values)
             is_other_version = value["algorithm"] != ALGORITHM_VERSION and not watched
             if is_other_version or not runs:
                 raise BadInput(f"{where}: {OTHER_VERSION}")
@@ -194,7 +199,10 @@ def _run_of(value: Any) -> ManifestRun:
     config = value["config"]
     if not isinstance(config, dict):
         raise TypeError(f"config: {config!r:.40} is no mapping")
-    return ManifestRun(_text(value["run_id"]), _text(value["role"]), config)
+    run_id = _text(value["run_id"])
+    if not is_id(run_id):
+        raise TypeError(f"run_id: {run_id!r:.40} is no id")
+    return ManifestRun(run_id, _text(value["role"]), config)
 
 
 def _text(value: Any) -> str:

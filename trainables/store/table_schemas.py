@@ -69,6 +69,9 @@ MEASURE_COLUMNS: pa.Schema = pa.schema(
     ]
 )
 
+#: Columns that say what a row is about.
+_IN_EVERY_ROW = ("run_id", "cohort_id", "role", "status", "phase", "step", "split", "name")
+
 #: Columns of the plan's table of runs that are not fields of a run.
 _PLANNED_RUN: dict[str, pa.DataType] = {
     "run_id": pa.string(),
@@ -111,14 +114,15 @@ def as_declared(table: pa.Table, schema: pa.Schema, place: str) -> pa.Table:
         place: the path of its file, or its URI.
 
     Raises:
-        BadInput: a column is missing or has values of another type, or a row has no run.
+        BadInput: a column is missing or has values of another type, or a row lacks its run, its place or its name.
     """
     try:
         typed = table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
     except (LookupError, ValueError, pa.ArrowException) as error:
         raise damaged(place, one_line(error)) from None
-    if typed["run_id"].null_count:
-        raise damaged(place, "a row has no run_id")
+    for name in schema.names:
+        if name in _IN_EVERY_ROW and typed[name].null_count:
+            raise damaged(place, f"a row has no {name}")
     return typed
 
 

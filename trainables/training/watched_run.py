@@ -25,8 +25,9 @@ from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.manifest import Manifest, ManifestRun
 from benevolent.trainables.store.statuses import Role
 from benevolent.trainables.store.table_schemas import PARTS, measure_rows
+from benevolent.trainables.store.watched_config import seed_value
 from benevolent.trainables.training.watched_tables import dynamics_columns, measures_table, outcome_columns
-from benevolent.trainables.training.watched_values import config_value, end_status, identity_of_value, outcome_value
+from benevolent.trainables.training.watched_values import config_values, end_status, identity_of_value, outcome_value
 
 #: The one phase of a watched run.
 PHASE = "train"
@@ -66,9 +67,8 @@ class WatchedRun:
             number = operator.index(seed)
         except TypeError:
             raise BadInput(f"seed: {seed!r}; expected an integer") from None
-        values = {name: config_value(name, value) for name, value in config.items()}
         place = folder if isinstance(folder, Folder) else Folder(folder)
-        return cls(place, values, number, replace)
+        return cls(place, config_values(config), seed_value(number), replace)
 
     @property
     def configuration(self) -> str:

@@ -10,36 +10,24 @@ from torch import Tensor
 from benevolent.trainables.errors import BadInput, did_you_mean
 from benevolent.trainables.stack.scores import OUTCOME_RANGES
 from benevolent.trainables.store.statuses import Status
-from benevolent.trainables.store.table_schemas import PARTS
+from benevolent.trainables.store.watched_config import config_value, taken_name
 from benevolent.trainables.training.dynamics_names import DYNAMICS
 
 SPLITS = ("train", "validation", "test")
 #: The outcomes that most loops know.
 OUTCOMES = tuple(f"{split}_{name}" for split in SPLITS for name in ("loss", "error"))
-#: Columns of a table of runs that follow from others.
-DERIVED = ("configuration", "lineage", "replicate", "parent", "teacher", "gap", "loss_gap")
 
 
-def config_value(name: object, value: Any) -> bool | int | float | str:
-    """Return a value of a configuration as a plain number, text or truth value.
+def config_values(config: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    """Return the values of a configuration as plain numbers, texts and truth values.
 
     Raises:
-        BadInput: the value is something else, or its name is that of a column of the results.
+        BadInput: a value is something else, or its name is that of a column of the results.
     """
-    if not isinstance(name, str) or not name:
-        raise BadInput(f"config: {name!r}; expected names that are text")
-    if name == "seed":
-        raise BadInput("config: 'seed' is given apart, watch(..., seed=...)")
-    recorded = {*PARTS["runs"].names, *DERIVED, *DYNAMICS}
-    if name in recorded or name.startswith(OUTCOMES):
-        raise BadInput(f"config: {name!r} is the name of a column of the results; give another")
-    is_single = getattr(value, "ndim", None) == 0
-    plain = value.item() if is_single else value
-    if isinstance(plain, float) and not math.isfinite(plain):
-        raise BadInput(f"config: {name!r} is {plain}; expected a finite number")
-    if not isinstance(plain, bool | int | float | str):
-        raise BadInput(f"config: {name!r} is of type {type(value).__name__}; expected a number, text, true or false")
-    return plain
+    for name in config:
+        if name in DYNAMICS or str(name).startswith(OUTCOMES):
+            raise taken_name(name)
+    return {name: config_value(name, value) for name, value in config.items()}
 
 
 def identity_of_value(value: bool | int | float | str) -> str:
