@@ -4,8 +4,9 @@
 
 All default measures of networks at initialization, on random data. Times are processor times on one thread, so that
 other work on the machine disturbs them little; for the actors, wall-clock times. `one by one` measures one
-network after another, `from scratch` also one measure after another, so that nothing is shared. `--chunk` sets how many
-activations go through `vmap` together, to find the value of `evaluate.CHUNK`.
+network after another, `from scratch` also one measure after another, so that nothing is shared. `arithmetic` is what
+the matrix products and convolutions of a stack would take at the speed of a large matrix product. `--chunk` sets how
+many activations go through `vmap` together, to find the value of `evaluate.CHUNK`.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode, bmm_flop
 
 from benevolent.analysis.measures import evaluate, measure_stack
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
@@ -58,6 +60,8 @@ CASES = (
 SHARE = 0.01
 #: Networks that are timed from scratch, and examples whose Jacobians are.
 SCRATCH, JACOBIANS = 2, 25
+#: Side of the matrices of a large product, and calls whose fastest counts.
+SIDE, PRODUCTS = 2048, 8
 #: Cohorts that the actors measure, and networks of each.
 COHORTS, RUNS = 8, 16
 
@@ -102,6 +106,24 @@ def milliseconds(function: Callable[[], object]) -> float:
     return (time.process_time() - started) * 1e3
 
 
+def flops_per_millisecond() -> float:
+    """Return the speed of a large matrix product."""
+    matrix = torch.randn(SIDE, SIDE)
+    return 2 * SIDE**3 / min(milliseconds(lambda: matrix @ matrix) for _ in range(PRODUCTS))
+
+
+def counted_flops(function: Callable[[], object]) -> int:
+    """Return the flops of the matrix products and convolutions of a call."""
+
+    def product_onto(_onto: object, first: torch.Size, second: torch.Size, **_given: object) -> int:
+        return bmm_flop(first, second)
+
+    in_place = {torch.ops.aten.baddbmm_: product_onto}  # which torch (2.14) does not count
+    with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
+        function()
+    return counter.get_total_flops()
+
+
 class Timed:
     """A case, measured in every way; milliseconds per network."""
 
@@ -113,6 +135,7 @@ class Timed:
         measure_stack(*self.stack)
         measure_stack(*self.networks[0])
         self.stacked = milliseconds(self._measure) / case.networks
+        self.arithmetic = counted_flops(self._measure) / flops_per_millisecond() / case.networks
         self.one_by_one = milliseconds(self._measure_one_by_one) / case.networks
         self.alone = {measure.name: self._milliseconds_alone(measure.name) for measure in select(None)}
 
@@ -224,7 +247,8 @@ def main() -> None:
     evaluate.CHUNK["cpu"] = parser.parse_args().chunk
     configure()
     console = Console(width=120)
-    totals = Table("networks", "K", "examples", "stack", "one by one", "", "from scratch", "", title="ms per network")
+    columns = ("networks", "K", "examples", "stack", "arithmetic", "one by one", "", "from scratch", "")
+    totals = Table(*columns, title="ms per network")
     others = Table("networks", "examples", "measure", "ours", "others", "", "by", title="ms of one network")
     shares = Table("networks", "examples", "measures", title="Where the time of a stack goes")
     for case in CASES:
@@ -236,6 +260,7 @@ def main() -> None:
             str(case.networks),
             examples,
             f"{timed.stacked:.1f}",
+            f"{timed.arithmetic:.1f}",
             f"{timed.one_by_one:.1f}",
             ratio(timed.stacked, timed.one_by_one),
             f"{from_scratch:.1f}",
