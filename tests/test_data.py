@@ -143,6 +143,20 @@ def test_pooling_averages_squares():
     assert (pooled - torch.nn.functional.avg_pool2d(raw, 2)).abs().max() <= 0.5 / 16
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int64", "float64"])
+def test_means_of_pixels_that_are_no_bytes_are_not_rounded(monkeypatch, dtype):
+    images = (np.arange(20 * 16).reshape(20, 1, 4, 4) ** 2 % 251).astype(dtype)
+    part = data.RawSplit(images, np.arange(20) % 2)
+    own = data.Reader(lambda root: data.RawDataset(part), (1, 4, 4), (10, 10), (), "made here", top=250)
+    monkeypatch.setitem(data.READERS, f"own_{dtype}", own)
+    sizes = {"train_size": 12, "validation_size": 4, "test_size": 4}
+    config = DataConfig(name=f"own_{dtype}", normalize="none", pool=2, **sizes)
+    pooled = data.load(config, "float64").train.inputs
+    means = torch.nn.functional.avg_pool2d(torch.from_numpy(images).double(), 2) / 250
+    distances = (pooled.flatten(1)[:, None] - means.flatten(1)).abs().amax(2)
+    assert distances.amin(1).max() < 1e-15
+
+
 def test_crop_keeps_the_center_and_comes_before_pooling():
     raw = data.load(DataConfig(normalize="none"), "float64").test.inputs
     assert torch.equal(data.load(DataConfig(normalize="none", crop=1), "float64").test.inputs, raw[..., 1:-1, 1:-1])

@@ -221,15 +221,13 @@ def _cropped(images: Array, border: int) -> Array:
 
 
 def _pooled(images: Array, side: int) -> Array:
-    """Return means over squares of `side` x `side` pixels, rounded where images are integers."""
+    """Return means over squares of `side` x `side` pixels, rounded where images are bytes."""
     if side == 1:
         return images
     count, channels, height, width = images.shape
     squares = images.reshape(count, channels, height // side, side, width // side, side)
-    means = squares.mean((3, 5), dtype=np.float32)
-    if images.dtype == np.uint8:
-        means = np.rint(means)
-    return means.astype(images.dtype)
+    means = squares.mean((3, 5), dtype=np.promote_types(images.dtype, np.float32))
+    return np.rint(means).astype(np.uint8) if images.dtype == np.uint8 else means
 
 
 def _scale(config: DataConfig, train: Array, top: float) -> tuple[Array, Array]:
