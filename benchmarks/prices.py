@@ -2,7 +2,8 @@
 
 The quickstart's networks are trained, measured and reported on in this process, on one thread. Each price is solved
 from as many times as there are unknowns: epochs and measures of two widths, and reports on two numbers of runs and of
-predictors. The print of a run is kept in `results/prices.txt`.
+predictors. The first price is that of the probe, by which other machines are compared with this one. The print of a run
+is kept in `results/prices.txt`.
 """
 
 import platform
@@ -23,6 +24,7 @@ from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.measures.selection import select
 from benevolent.orchestrator.estimates import prices
 from benevolent.orchestrator.estimates.detectable import predictors_of
+from benevolent.orchestrator.estimates.machine_pace import probe_seconds
 from benevolent.orchestrator.plan.network_cost import network_cost
 from benevolent.orchestrator.reporting import report
 from benevolent.orchestrator.spec.load_spec import load_spec
@@ -36,6 +38,7 @@ WIDTHS = (32, 128)
 #: Of networks whose epochs are timed: the time of a step is nearly all in small ones.
 TRAINED_WIDTHS = (8, 128)
 EPOCHS = 12
+EVERY_EPOCH = f"record.epochs={[*range(EPOCHS)]}"
 LONG = (
     "grid.prune.fraction=[0]",
     "resources.cohort_size=120",  # as on two cores: a step of fewer runs costs each of them more
@@ -72,10 +75,10 @@ def sweep(*changes: str) -> SweepSpec:
     return load_spec("quickstart", changes)
 
 
-def epoch_seconds(width: int) -> tuple[Manifest, float]:
+def epoch_seconds(width: int, *changes: str) -> tuple[Manifest, float]:
     """Return a cohort of networks of this width, and the median of the seconds of an epoch of each."""
     with tempfile.TemporaryDirectory() as place:
-        (cohort,), _ = prepare_anew(Folder(place), sweep(f"grid.model.width=[{width}]", *LONG))
+        (cohort,), _ = prepare_anew(Folder(place), sweep(f"grid.model.width=[{width}]", *LONG, *changes))
         training = start_training(Folder(place), cohort.cohort_id)
         seconds = [cpu_seconds(training.advance_epoch) for _ in range(EPOCHS)]
     return cohort, statistics.median(seconds) / len(cohort.runs)
@@ -129,7 +132,13 @@ def training() -> None:
         run = cohort.configs[0]
         rows.append([run.steps_per_epoch, network_cost(run).epoch_flops()])
         seconds.append(of_epoch)
-    print_prices(["SECONDS_PER_STEP", "SECONDS_PER_FLOP"], solved(rows, seconds))
+    per_step, per_flop = solved(rows, seconds)
+    print_prices(["SECONDS_PER_STEP", "SECONDS_PER_FLOP"], [per_step, per_flop])
+    recorded, of_recorded = epoch_seconds(TRAINED_WIDTHS[0], EVERY_EPOCH)
+    run = recorded.configs[0]
+    held_out = run.data.validation_size + run.data.test_size
+    record = of_recorded - seconds[0] - per_flop * network_cost(run).flops * held_out
+    print_prices(["SECONDS_PER_RECORD"], [record])
 
 
 def measuring_and_reports() -> None:
@@ -150,9 +159,9 @@ def measuring_and_reports() -> None:
             many = timed_report(sweep(f"seeds={seeds}", MORE_OUTCOMES, *SHORT), results, runs)
     rows = []
     for width in WIDTHS:
-        cost = network_cost(next(cohort.configs[0] for cohort in cohorts if width_of(cohort) == width))
-        rows.append([1, cost.flops * cost.seen_size])
-    names = ["SECONDS_PER_MEASURE", "SECONDS_PER_MEASURED_FLOP"]
+        run = next(cohort.configs[0] for cohort in cohorts if width_of(cohort) == width)
+        rows.append([1, prices.epoch_seconds(run)])
+    names = ["SECONDS_PER_MEASURE", "EPOCHS_PER_MEASURE"]
     print_prices(names, solved(rows, [of_width[width] for width in WIDTHS]))
     rows = [[1, about.predictors, about.predictors * about.runs] for about in reports]
     names = ["SECONDS_PER_REPORT", "SECONDS_PER_PREDICTOR", "SECONDS_PER_PREDICTOR_AND_RUN"]
@@ -186,6 +195,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"seconds of CPU; Python {platform.python_version()} on {platform.machine()}")
     print(f"{'':<32}{'found':>10}{'in use':>10}{'ratio':>8}", flush=True)
+    print_prices(["SECONDS_PER_PROBE"], [probe_seconds()])
     start_of_actor()
     training()
     measuring_and_reports()

@@ -21,6 +21,7 @@ from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.definitions import predictor_definitions
 from benevolent.analysis.report.digests import code_digest, digest, file_digests, unchanged
 from benevolent.analysis.results import COLUMNS, Results, load_results
+from benevolent.orchestrator.estimates.machine_pace import machine_pace
 from benevolent.orchestrator.estimates.sweep_estimate import sweep_report_seconds
 from benevolent.orchestrator.provenance import read_entries
 from benevolent.orchestrator.spec.sweep_spec import JudgingConfig
@@ -89,7 +90,8 @@ def report(
         return read_verdicts(folder.read(f"{paths.REPORT}/{paths.VERDICTS}"))
     results = load_results(folder)
     price = sweep_report_seconds(spec.record, len(results.planned), len(spec.judging.outcomes))
-    with Stages(console, "report", price=price) as stages:
+    pace = 1.0 if console is None else machine_pace()
+    with Stages(console, "report", price=pace * price) as stages:
         stages.expect(READING + EARLY + PAGE)
         stages.begin("reading the tables", READING)
         content = _content(folder, spec, results, stages)

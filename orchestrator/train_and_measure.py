@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.measures.missing_measures import ExistingMeasures, MeasureJob, missing_jobs
+from benevolent.orchestrator.estimates.machine_pace import machine_pace
 from benevolent.orchestrator.estimates.prices import SECONDS_PER_ACTOR, SECONDS_TO_FIRST_REPORT, cohort_works
 from benevolent.orchestrator.removed_parameters import ParameterRemoval, say_what_stays_missing
 from benevolent.orchestrator.spec.resources import ResourcesConfig
@@ -63,7 +64,7 @@ def train_and_measure(
         console: for progress.
         address: of a Ray cluster; None for this machine.
         trust: allow modules that the results name to be imported.
-        seconds_after: what the command takes afterwards, for the time left that is shown.
+        seconds_after: the price of what the command does afterwards, for the time left that is shown.
         unrequested: other cohorts, which may be trained or measured later.
 
     Raises:
@@ -100,6 +101,7 @@ def train_and_measure(
                 start_price=0.0 if address else SECONDS_TO_FIRST_REPORT,  # a cluster may still add machines
                 actor_price=SECONDS_PER_ACTOR,
                 seconds_after=seconds_after,
+                machine_pace=1.0 if address else machine_pace(),  # other machines than this one
             )
         display = stack.enter_context(ProgressDisplay(console, runs, len(todo), finished_before, left))
         display.tick()

@@ -39,7 +39,7 @@ class Sweep:
         pretrained = self.epochs[cohort] >= LIMITS["pretrain"]
         epoch = self.epochs[cohort] - (LIMITS["pretrain"] if pretrained else 0)
         done = int((self.ends[cohort] <= epoch).sum()) if pretrained else 0
-        return {"phase": "train" if pretrained else "pretrain", "epoch": int(epoch), "runs_done": done}
+        return {"phase": "train" if pretrained else "pretrain", "epoch": epoch, "runs_done": done}
 
     def is_trained(self, cohort: int) -> bool:
         return self.progress(cohort)["runs_done"] == RUNS
@@ -201,3 +201,85 @@ def test_each_cohort_is_fitted_once_in_an_estimate(monkeypatch):
     fitted = []
     monkeypatch.setattr(time_left, "share_after", lambda *about: fitted.append(about) or 1.0)
     assert left.seconds() > 0 and len(fitted) == 20
+
+
+def report(phase: str, epoch: float, runs_done: int = 0) -> dict:
+    return {"phase": phase, "epoch": epoch, "runs_done": runs_done}
+
+
+def test_epochs_at_the_end_of_a_phase_count_though_the_next_report_is_of_the_next_phase():
+    now = [0.0]
+    left = TimeLeft({"a": CohortWork(1, {"pretrain": 10, "train": 90}, 1.0, 0.0)}, ALONE, lambda: now[0])
+    left.trained("a", report("pretrain", 6))
+    assert left.seconds() == 94
+    now[0] = 10.0
+    left.trained("a", report("train", 6))  # ten epochs in ten seconds
+    assert left.seconds() == 84
+
+
+def test_records_are_work_of_which_most_is_at_the_start():
+    now = [0.0]
+    work = CohortWork(2, {"train": 64}, 0.5, 0.0, record_price=0.5, recorded=[0, 1, 2, 4, 8, 16, 32, 64])
+    left = TimeLeft({"a": work}, ALONE, lambda: now[0])
+    left.trained("a", report("train", 0))
+    now[0] = 12.0  # eight epochs and four records of both runs
+    left.trained("a", report("train", 8))
+    assert left.seconds() == 2 * (56 * 0.5 + 3 * 0.5)
+
+
+def test_networks_that_train_slowly_are_slow_to_measure_but_not_to_report_on():
+    """An epoch of 4 s where its price is 1 s, and measures that each make a pass over the examples in 4 s."""
+    now = [0.0]
+    work = CohortWork(10, {"train": 10}, 0.1, 0.2, measuring_epochs=1.0)
+    left = TimeLeft({"a": work}, ALONE, lambda: now[0], seconds_after=5.0)
+    left.trained("a", report("train", 0))
+    assert left.seconds() == 10 + 10 * (0.2 + 0.1) + 5
+    now[0] = 2.0
+    left.trained("a", report("train", 0.5))
+    assert left.seconds() == 38 + 10 * (0.2 + 0.4) + 5
+
+
+def test_cohorts_of_one_price_have_one_pace_and_others_their_own():
+    now = [0.0]
+    works = {name: CohortWork(1, {"train": 100}, price, 0.0) for name, price in {"a": 1.0, "b": 1.0, "c": 2.0}.items()}
+    left = TimeLeft(works, ALONE, lambda: now[0])
+    left.trained("a", report("train", 0))
+    now[0] = 300.0
+    left.trained("a", report("train", 100, runs_done=1))
+    left.trained("c", report("train", 0))
+    now[0] = 302.0
+    left.trained("c", report("train", 1))
+    assert left.seconds() == 3 * 100 + 2 * 99
+    left.trained("b", report("train", 0))
+    now[0] = 304.0  # a slow second of one that has a core for half of it: a pace of (300 + 1) / (100 + 0.1)
+    left.trained("b", report("train", 0.1))
+    left.trained("c", report("train", 1.5))
+    assert left.seconds() == pytest.approx(301 / 100.1 * 99.9 + 3 / 3 * 98.5 * 2)
+
+
+def test_the_first_networks_take_longer_to_measure_than_expected():
+    now = [0.0]
+    left = TimeLeft({"a": CohortWork(10, {"train": 10}, 1.0, 2.0)}, ALONE, lambda: now[0], actor_price=3.0)
+    left.trained("a", report("train", 0))
+    now[0] = 100.0
+    left.trained("a", report("train", 10, runs_done=10))
+    left.measuring(1, 10)
+    assert left.seconds() == pytest.approx(2 * 10)
+    now[0] = 113.0
+    left.measuring(1, 10)
+    assert left.seconds() == pytest.approx(10)
+    now[0] = 143.0
+    left.measuring(1, 10)
+    assert left.seconds() == pytest.approx(time_left.FURTHER * 40)  # it has measured for 40 s
+
+
+def test_the_pace_of_the_machine_counts_from_the_start():
+    now = [0.0]
+    work = CohortWork(1, {"train": 100}, 1.0, 10.0)
+    left = TimeLeft({"a": work}, ALONE, lambda: now[0], start_price=2.0, seconds_after=5.0, machine_pace=3.0)
+    assert left.seconds() == 3 * (2 + 100 + 10 + 5)
+    now[0] = 6.0
+    left.trained("a", report("train", 0))
+    now[0] = 8.0
+    left.trained("a", report("train", 1))
+    assert left.seconds() == 2 * 99 + 3 * (10 + 5)

@@ -50,9 +50,14 @@ def run(
     check_free(Folder(where))
     check_folder(Folder(where), sweep)
     reported = Folder(where).exists(paths.REPORT_PAGE)  # then there may be nothing to train
+    starts_ray = not (address or reported)
     with keep_ray_cluster():
-        with nullcontext() if address or reported else ray_starts_meanwhile(), uncollected():
+        with ray_starts_meanwhile() if starts_ray else nullcontext(), uncollected():
+            from benevolent.orchestrator.estimates.machine_pace import machine_pace
             from benevolent.orchestrator.sweep import run_sweep  # with torch
+
+            if starts_ray:
+                machine_pace()  # probes this machine, while Ray's processes start
         result = run_sweep(sweep, where, console, address)
     print_verdicts(result.verdicts[:1], where)
     print_descriptions(Folder(where))
@@ -78,6 +83,7 @@ def plan(
     """
     with uncollected():
         from benevolent.orchestrator.estimates.detectable import Design, detectable_table
+        from benevolent.orchestrator.estimates.machine_pace import machine_pace
         from benevolent.orchestrator.estimates.plan_table import plan_table
         from benevolent.orchestrator.estimates.sweep_estimate import estimate_sweep
         from benevolent.orchestrator.plan.expand import expand
@@ -102,7 +108,7 @@ def plan(
             planned = expand(sweep, slots=slots)
         detectable = detectable_table(Design.of(planned, sweep.record), effect)
         outcomes = len(sweep.judging.outcomes)
-        estimate = estimate_sweep(planned, slots, timed=True, cores=cores, outcomes=outcomes)
+        estimate = estimate_sweep(planned, slots, True, cores, outcomes, machine_pace())
         console.print(plan_table(estimate))
         console.print(detectable)
 

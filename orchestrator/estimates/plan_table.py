@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benevolent.analysis.formatting import duration, quantity
-from benevolent.orchestrator.estimates.prices import STARTUP_SECONDS, USUAL_SHARE
+from benevolent.orchestrator.estimates.prices import USUAL_SHARE
 from benevolent.orchestrator.estimates.sweep_estimate import GroupEstimate, SweepEstimate
 from benevolent.trainables import data
 
@@ -85,7 +85,9 @@ def _times(estimate: SweepEstimate) -> list[str]:
     if estimate.can_end_before:
         usual = duration(estimate.wall_seconds(estimate.cores, to_limits=False))
         whole += f"; about {usual} if runs that can end before their limit train {USUAL_SHARE:.0%} of it"
-    stages = f"start-up {duration(STARTUP_SECONDS)}, training {training}, measuring {measuring}, judging {report}"
+    stages = (
+        f"start-up {duration(estimate.startup_seconds)}, training {training}, measuring {measuring}, judging {report}"
+    )
     return [f"time on one core: {stages}", whole]
 
 

@@ -8,12 +8,10 @@ import contextlib
 import math
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
+from benevolent.orchestrator.estimates.machine_pace import one_thread
 from benevolent.orchestrator.estimates.random_data_set import random_data_set
 from benevolent.orchestrator.plan.network_cost import network_cost
 from benevolent.trainables.config.record import RecordConfig
@@ -79,7 +77,7 @@ def rehearse(config: RunConfig, runs: int, record: RecordConfig) -> RunTime:
     with contextlib.ExitStack() as stack:
         name = stack.enter_context(random_data_set(config, sum(sizes.values())))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="benevolent-"))
-        stack.enter_context(_one_thread())
+        stack.enter_context(one_thread())
         values = _rehearsed_fields(config, name, sizes)
         first = RunConfig.parse(values)
         configs = tuple(first.model_copy(update={"seed": seed}) for seed in range(stack_size))
@@ -166,13 +164,3 @@ def _seconds_of_epochs(results: Folder, cohort_id: str) -> list[float]:
         if done:
             break
     return seconds
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from benevolent.orchestrator.estimates.prices import (
     SECONDS_PER_ACTOR,
     STARTUP_SECONDS,
+    epoch_seconds,
+    measuring_epochs,
+    measuring_seconds,
+    phase_limits,
+    recorded_places,
     report_seconds,
-    run_measuring_seconds,
     usual_share,
 )
 from benevolent.orchestrator.estimates.rehearsal import RunTime, rehearsal_key, rehearse
@@ -45,7 +49,7 @@ class GroupEstimate:
         flops: of all runs, if they end at their limits.
         seconds: of all runs on one core, likewise; 0 if nothing was rehearsed.
         usual_share: part of these that runs are taken to need, since they can end before their limits.
-        measuring_seconds: of their networks on one core.
+        measuring_seconds: of their networks on one core; 0 if nothing was rehearsed.
     """
 
     network: str
@@ -87,6 +91,7 @@ class SweepEstimate:
         waits_for: for each cohort in the order to start them, the ids of those that have to be trained before.
         keeps_parameters: False if parameters are removed once they are measured.
         report_seconds: of judging and the report, on one core.
+        pace: seconds that a second of price takes on this machine (`machine_pace`).
         to_fetch: data sets that this machine lacks.
     """
 
@@ -103,7 +108,13 @@ class SweepEstimate:
     waits_for: Mapping[str, Sequence[str]]
     keeps_parameters: bool
     report_seconds: float
+    pace: float = 1.0
     to_fetch: tuple[str, ...] = ()
+
+    @property
+    def startup_seconds(self) -> float:
+        """Seconds until the first step."""
+        return self.pace * STARTUP_SECONDS
 
     @property
     def cohorts(self) -> int:
@@ -135,9 +146,9 @@ class SweepEstimate:
         if not self.groups:
             return self.report_seconds
         workers = Workers(min(self.slots, cores), cores, cores)
-        starts = [SECONDS_PER_ACTOR] * cores
+        starts = [self.pace * SECONDS_PER_ACTOR] * cores
         work = self._work_of_cohorts(to_limits)
-        return STARTUP_SECONDS + wall_seconds(work, workers, starts) + self.report_seconds
+        return self.startup_seconds + wall_seconds(work, workers, starts) + self.report_seconds
 
     def _work_of_cohorts(self, to_limits: bool) -> dict[str, CohortSeconds]:
         """Return what each cohort takes, in the order to start them; runs of a group count the same."""
@@ -169,7 +180,7 @@ class SweepEstimate:
 
 
 def estimate_sweep(
-    plan: Plan, slots: int = 1, timed: bool = False, cores: int | None = None, outcomes: int = 1
+    plan: Plan, slots: int = 1, timed: bool = False, cores: int | None = None, outcomes: int = 1, pace: float = 1.0
 ) -> SweepEstimate:
     """Estimate what the runs of a plan take that are still to be trained.
 
@@ -179,6 +190,7 @@ def estimate_sweep(
         timed: rehearse the costliest groups for a few seconds; without it, no time is known, and all are 0.
         cores: that cohorts and what measures them share; one for each slot by default.
         outcomes: that the report judges.
+        pace: seconds that a second of price takes on this machine (`machine_pace`), for what is not rehearsed.
     """
     named = plan.runs["role"] == Role.RUN
     named_runs = int(named.sum())
@@ -187,7 +199,7 @@ def estimate_sweep(
     for group, fields in zip(groups, distinguishing_fields(groups), strict=True):
         estimates.append(_estimate_group(plan, group, fields))
     if timed:
-        estimates = _timed(plan.record, estimates, groups)
+        estimates = _timed(plan.record, estimates, groups, pace)
     costliest_first = sorted(estimates, key=lambda group: (-group.seconds, -group.flops))
     data_sets = {group.example.data.name for group in groups} & data.READERS.keys()
     to_fetch = sorted(name for name in data_sets if not data.is_present(name))
@@ -208,7 +220,8 @@ def estimate_sweep(
         groups=tuple(costliest_first),
         waits_for=dict(zip(new_cohorts["cohort_id"], new_cohorts["waits_for"], strict=True)),
         keeps_parameters=plan.record.keep_parameters,
-        report_seconds=sweep_report_seconds(plan.record, named_runs, outcomes) if timed else 0.0,
+        report_seconds=pace * sweep_report_seconds(plan.record, named_runs, outcomes) if timed else 0.0,
+        pace=pace,
         to_fetch=tuple(to_fetch),
     )
 
@@ -230,14 +243,12 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
     records = 0
     networks = 0
     flops = 0
-    measuring = 0.0
     for config, runs in group.members:
-        recorded = _epochs(plan.record, config)[1]
+        recorded = len(recorded_places(config, plan.record))
         records += runs * recorded
         places = recorded if plan.record.keeps_checkpoints else len(config.phases)
         networks += runs * (1 + places)  # one at the start
         flops += runs * training_flops(config)
-        measuring += runs * run_measuring_seconds(config, plan.record)
     phases = " + ".join(phase.name for phase in example.phases)
     return GroupEstimate(
         network=_network_text(example.model),
@@ -253,16 +264,19 @@ def _estimate_group(plan: Plan, group: RunGroup, fields: tuple[str, ...]) -> Gro
         flops=flops,
         seconds=0.0,
         usual_share=usual_share(example),
-        measuring_seconds=measuring,
+        measuring_seconds=0.0,
     )
 
 
-def _timed(record: RecordConfig, estimates: Sequence[GroupEstimate], groups: Sequence[RunGroup]) -> list[GroupEstimate]:
+def _timed(
+    record: RecordConfig, estimates: Sequence[GroupEstimate], groups: Sequence[RunGroup], pace: float
+) -> list[GroupEstimate]:
     """Return the groups with their time: the costliest as rehearsed, the others by their arithmetic."""
     costliest_first = sorted(zip(estimates, groups, strict=True), key=lambda pair: -pair[0].flops)
     timed = []
     rehearsed: dict[tuple[str, int], RunTime] = {}
     seconds_per_flop = 0.0
+    slowness = pace
     for position, (estimate, group) in enumerate(costliest_first):
         flops = max(1, estimate.flops)
         if position < REHEARSED:
@@ -271,29 +285,33 @@ def _timed(record: RecordConfig, estimates: Sequence[GroupEstimate], groups: Seq
             if key not in rehearsed:
                 rehearsed[key] = rehearse(group.example, runs, record)
             seconds_per_flop = _seconds(record, group, rehearsed[key]) / flops
-        timed.append(replace(estimate, seconds=seconds_per_flop * flops))
+            slowness = _slowness(group.example, rehearsed[key], pace)
+        measuring = _measuring_seconds(record, group, slowness, pace)
+        timed.append(replace(estimate, seconds=seconds_per_flop * flops, measuring_seconds=measuring))
     return timed
+
+
+def _slowness(config: RunConfig, run_time: RunTime, pace: float) -> float:
+    """Return how long an epoch takes, relative to its price; `pace` where what was rehearsed is no epoch."""
+    return pace if config.solved else run_time.epoch / epoch_seconds(config)
+
+
+def _measuring_seconds(record: RecordConfig, group: RunGroup, slowness: float, pace: float) -> float:
+    """Return the seconds of measuring all runs of a group: its passes over examples are as slow as its training."""
+    seconds = 0.0
+    for config, runs in group.members:
+        passes = measuring_epochs(config, record) * epoch_seconds(config) * slowness
+        seconds += runs * (measuring_seconds(config, record) * pace + passes)
+    return seconds
 
 
 def _seconds(record: RecordConfig, group: RunGroup, run_time: RunTime) -> float:
     """Return the seconds of all runs of a group."""
     seconds = 0.0
     for config, runs in group.members:
-        epochs, records = _epochs(record, config)
-        seconds += runs * run_time.seconds(epochs, records)
+        epochs = sum(phase_limits(config).values())
+        seconds += runs * run_time.seconds(epochs, len(recorded_places(config, record)))
     return seconds
-
-
-def _epochs(record: RecordConfig, config: RunConfig) -> tuple[int, int]:
-    """Return how many epochs a run has at most, and how many of them are recorded."""
-    epochs = records = 0
-    for phase in config.phases:
-        limit = phase.max_epochs
-        if phase.max_steps is not None:
-            limit = min(limit, -(-phase.max_steps // config.steps_per_epoch))
-        epochs += limit
-        records += len(record.epochs_until(limit)) + len(record.steps)
-    return epochs, records
 
 
 def _network_text(model: Section) -> str:

@@ -136,7 +136,7 @@ class ProgressDisplay:
         for progress in self.latest.values():
             if not progress["done"]:
                 loss = f"{progress['train_loss']:.3g}"
-                cohorts.append(f"{progress['phase']} epoch {progress['epoch']} loss {loss}")
+                cohorts.append(f"{progress['phase']} epoch {int(progress['epoch'])} loss {loss}")
         if cohorts:
             parts.append(f"({', '.join(cohorts)})")
         return "  ".join(parts)
@@ -171,5 +171,5 @@ class ProgressDisplay:
             if not progress["done"]:
                 runs_left = progress["runs"] - progress["runs_done"]
                 loss = f"{progress['train_loss']:.3g}"
-                table.add_row(cohort_id[:8], progress["phase"], str(progress["epoch"]), str(runs_left), loss)
+                table.add_row(cohort_id[:8], progress["phase"], str(int(progress["epoch"])), str(runs_left), loss)
         return table

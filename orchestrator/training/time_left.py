@@ -1,14 +1,20 @@
 """The time that a sweep still takes: by its prices at first, and by what it has trained and measured so far.
 
 Work is counted in prices, seconds of one core (`orchestrator.estimates.prices`); how long a second of price takes is
-learned. Wall time follows from what is left by the schedule of `wall_time`. Runs that stop at a target take fewer
-epochs than their limit: how many is learned from those that have ended.
+learned from the reports of cohorts, together for those whose epochs have the same price, since their networks are
+alike. Measuring makes passes over the training examples, which are taken to be as slow as training until some networks
+have been measured. What has nothing to do with the networks, such as the report, has the pace of the machine. Wall time
+follows from what is left by the schedule of `wall_time`. Runs that stop at a target take fewer epochs than their limit:
+how many is learned from those that have ended.
 """
 
+import itertools
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 from benevolent.orchestrator.training.wall_time import CohortSeconds, Workers, wall_seconds
 
@@ -17,10 +23,8 @@ FEWEST_ENDED = 0.05
 #: Runs that have to end in a cohort until they say as much about it as what is taken for granted.
 RUNS_OF_PRIOR = 10
 #: Epochs that a run still trains which has passed all that have ended, as a part of those it has trained; likewise the
-#: seconds of a start that takes longer than its price.
+#: seconds of a start, or of the first networks that are measured, which take longer than their price.
 FURTHER = 0.25
-#: Seconds of price after which what they took counts as much as what was expected of them.
-SECONDS_OF_PRIOR = 3.0
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,12 @@ class CohortWork:
 
     Attributes:
         runs: of it.
-        limits: of each phase by its name, in epochs.
+        limits: of each phase by its name, in epochs, in the order of the phases.
         epoch_price: of one run.
-        measuring_price: of one run's networks.
+        measuring_price: of one run's networks, besides passes over the training examples.
+        measuring_epochs: epochs of one run that take as long as these passes.
+        record_price: of one run, at each place that is recorded.
+        recorded: these places in order, in epochs since the start.
         places: of a run at which its network is measured.
         waits_for: ids of the cohorts that have to be trained before.
         usual_share: part of its limit that a run is taken to train until some have ended; 1 if none can end before.
@@ -41,6 +48,9 @@ class CohortWork:
     limits: Mapping[str, int]
     epoch_price: float
     measuring_price: float
+    measuring_epochs: float = 0.0
+    record_price: float = 0.0
+    recorded: Sequence[float] = ()
     places: int = 1
     waits_for: Sequence[str] = ()
     usual_share: float = 1.0
@@ -50,6 +60,20 @@ class CohortWork:
         """Epochs of all phases."""
         return max(1, sum(self.limits.values()))
 
+    def epochs_since_start(self, phase: str, epoch: float) -> float:
+        """Return the epochs of all phases until an epoch of one: those before it have ended at their limits."""
+        before = itertools.takewhile(lambda name: name != phase, self.limits)
+        return sum(self.limits[name] for name in before) + epoch
+
+    def training_price(self, epochs: float) -> float:
+        """Return the price of so many epochs since the start of one run, and of what is recorded in them.
+
+        >>> work = CohortWork(1, {"train": 8}, 1.0, 0.0, record_price=0.5, recorded=[0, 1, 2, 4, 8])
+        >>> work.training_price(4) - work.training_price(1), work.training_price(8) - work.training_price(4)
+        (4.0, 4.5)
+        """
+        return epochs * self.epoch_price + bisect_right(self.recorded, epochs) * self.record_price
+
 
 @dataclass
 class _Position:
@@ -57,20 +81,16 @@ class _Position:
 
     Attributes:
         epochs: since its start, in all phases.
-        phase: the present one.
-        epoch: of it.
         runs_done: runs that have ended.
-        price: of what was trained since the first report.
+        price: of what was trained since the first report, which comes after what happens only once.
         received: seconds of a core that it has got since then.
-        received_for_price: of these, those until the last whole epoch.
+        received_for_price: of these, those until the last report.
         reported: True if it has reported.
         measured: networks that have been measured, of all places.
         shares: for each run that has ended since the start, the part of its limit that it took.
     """
 
     epochs: float = 0.0
-    phase: str = ""
-    epoch: int = 0
     runs_done: int = 0
     price: float = 0.0
     received: float = 0.0
@@ -78,6 +98,18 @@ class _Position:
     reported: bool = False
     measured: int = 0
     shares: list[float] = field(default_factory=list)
+
+
+class _Measuring(NamedTuple):
+    """How measuring goes.
+
+    Attributes:
+        pace: how long it takes, relative to what is expected.
+        done_of_begun: of the networks that are being measured, the expected seconds of what was done.
+    """
+
+    pace: float
+    done_of_begun: float
 
 
 @dataclass
@@ -92,6 +124,7 @@ class TimeLeft:
         start_price: seconds from now until the first report of a cohort: those in which its process starts.
         actor_price: seconds of a core that the start of an actor which measures takes.
         seconds_after: the price of what comes after measuring, such as the report.
+        machine_pace: how long a second of price takes on this machine, by what is known of it.
     """
 
     works: Mapping[str, CohortWork]
@@ -101,15 +134,17 @@ class TimeLeft:
     start_price: float = 0.0
     actor_price: float = 0.0
     seconds_after: float = 0.0
+    machine_pace: float = 1.0
 
     def __post_init__(self) -> None:
         self.positions: dict[str, _Position] = {}
         for cohort_id in self.works:
             self.positions[cohort_id] = _Position(runs_done=self.done_before.get(cohort_id, 0))
-        prices = [work.measuring_price / work.places for work in self.works.values()]
-        self.mean_price = sum(prices) / len(prices)
-        self.measured_price = 0.0
-        self.begun_price = 0.0
+        self.alike: dict[float, list[str]] = defaultdict(list)
+        for cohort_id, work in self.works.items():
+            self.alike[work.epoch_price].append(cohort_id)
+        self.networks_of_others = 0
+        self.networks_begun = 0.0
         self.measuring_received = 0.0
         self.jobs = 0
         self.actors_started = 0
@@ -124,35 +159,33 @@ class TimeLeft:
             self.began = self.clock()
         work = self.works[cohort_id]
         position = self.positions[cohort_id]
-        same_phase = progress["phase"] == position.phase
-        passed = progress["epoch"] - (position.epoch if same_phase else 0)
-        running = work.runs - (position.runs_done + progress["runs_done"]) / 2
-        if position.reported:
-            position.price += max(0, passed) * running * work.epoch_price
-            if passed > 0:
-                position.received_for_price = position.received
-        position.reported = True
-        position.epochs += max(0, passed)
+        epochs = work.epochs_since_start(progress["phase"], progress["epoch"])
         ended = progress["runs_done"] - position.runs_done
-        position.shares += [min(1.0, position.epochs / work.limit)] * max(0, ended)
-        position.phase, position.epoch = progress["phase"], progress["epoch"]
+        if position.reported:
+            running = work.runs - position.runs_done
+            if work.usual_share < 1:
+                running -= ended / 2  # they have trained half of these epochs, in the mean
+            passed = work.training_price(epochs) - work.training_price(position.epochs)
+            position.price += max(0.0, passed) * running
+            position.received_for_price = position.received
+        position.reported = True
+        position.epochs = epochs
+        position.shares += [min(1.0, epochs / work.limit)] * max(0, ended)
         position.runs_done = progress["runs_done"]
 
     def measured(self, cohort_id: str, networks: int) -> None:
         """Take in that networks have been measured, each at the end of its run or at a checkpoint."""
-        work = self.works.get(cohort_id)
-        if work is None:  # of a cohort that was trained before
-            self.measured_price += networks * self.mean_price
-        else:
-            self.measured_price += networks * work.measuring_price / work.places
+        if cohort_id in self.positions:
             self.positions[cohort_id].measured += networks
+        else:  # it was trained before
+            self.networks_of_others += networks
 
     def measuring(self, jobs: int, networks: float) -> None:
-        """Take in how many jobs are being worked on, and their networks; half of these count as done, in the mean."""
+        """Take in how many jobs are being worked on, and their networks."""
         self._pass_time()
         self.jobs = jobs
         self.actors_started = max(jobs, self.actors_started)
-        self.begun_price = networks * self.mean_price / 2
+        self.networks_begun = networks
 
     def _pass_time(self) -> None:
         """Share the time since the last look among the processes that were at work."""
@@ -192,82 +225,99 @@ class TimeLeft:
 
     def _seconds(self, shares: Mapping[str, float]) -> float:
         """Return the seconds left, by the part of the limit that the unfinished runs of each cohort take."""
-        pace = self._pace()
-        training_pace, measuring_pace = self._paces(pace)
+        paces = self._paces_of_training()
+        machine_pace = self._pace_of_machine()
+        networks = self._seconds_of_networks(paces, machine_pace)
+        measuring = self._measuring(networks, machine_pace)
         left = {}
-        begun = self.begun_price
+        begun = measuring.done_of_begun
         running_first = sorted(self.works, key=lambda cohort_id: not self._is_training(cohort_id))
         for cohort_id in running_first:
             work = self.works[cohort_id]
             position = self.positions[cohort_id]
-            own_pace = self._pace_of([cohort_id], training_pace)
-            to_measure = (work.runs - self.done_before.get(cohort_id, 0)) * work.measuring_price
-            to_measure -= position.measured * work.measuring_price / work.places
+            unmeasured = (work.runs - self.done_before.get(cohort_id, 0)) * work.places - position.measured
+            to_measure = max(0, unmeasured) * networks[cohort_id]
             if position.reported:
                 to_measure, begun = max(0.0, to_measure - begun), max(0.0, begun - to_measure)
             left[cohort_id] = CohortSeconds(
-                training=self._training_left(cohort_id, shares[cohort_id]) * own_pace,
-                measuring=max(0.0, to_measure) * measuring_pace,
+                training=self._training_left(cohort_id, shares[cohort_id]) * paces[cohort_id],
+                measuring=to_measure * measuring.pace,
                 waits_for=work.waits_for,
             )
-        starts = [self.actor_price * pace] * (self.workers.actors - self.actors_started)
+        starts = [self.actor_price * machine_pace] * (self.workers.actors - self.actors_started)
         started = [0.0] * self.actors_started
-        return self._start_left() + wall_seconds(left, self.workers, started + starts) + self.seconds_after * pace
+        return (
+            self._start_left() + wall_seconds(left, self.workers, started + starts) + self.seconds_after * machine_pace
+        )
 
     def _start_left(self) -> float:
         """Return the seconds until the first report."""
         if self.began is not None:
             return 0.0
         elapsed = self.clock() - self.created
-        return max(self.start_price - elapsed, FURTHER * elapsed)
-
-    def _pace(self) -> float:
-        """Return how long a second of price takes on a core, by all that has been done."""
-        expected = self._pace_of_start()
-        return self._pace_of(self.works, expected, self.measuring_received, self._price_of_measuring)
-
-    def _paces(self, pace: float) -> tuple[float, float]:
-        """Return how long a second of price takes in training, and in measuring."""
-        return self._pace_of(self.works, pace), _blended(self.measuring_received, self._price_of_measuring, pace)
-
-    def _pace_of(self, cohorts: Iterable[str], expected: float, received: float = 0.0, price: float = 0.0) -> float:
-        """Return the pace of training.
-
-        Only whole epochs count; the present one counts as whole where that makes the pace slower.
-
-        Args:
-            cohorts: ids of those that count.
-            expected: the pace before anything is trained.
-            received: seconds of a core that something else got which counts, too.
-            price: of it.
-        """
-        whole, price_of_whole, all_received, most_price = received, price, received, price
-        for cohort_id in cohorts:
-            work = self.works[cohort_id]
-            position = self.positions[cohort_id]
-            whole += position.received_for_price
-            price_of_whole += position.price
-            all_received += position.received
-            begun = (work.runs - position.runs_done) * work.epoch_price if position.reported else 0.0
-            most_price += position.price + begun
-        return max(_blended(whole, price_of_whole, expected), _blended(all_received, most_price, expected))
-
-    @property
-    def _price_of_measuring(self) -> float:
-        return self.measured_price + self.begun_price + self.actors_started * self.actor_price
+        return max(self.start_price * self.machine_pace - elapsed, FURTHER * elapsed)
 
     def _pace_of_start(self) -> float:
         """Return how long a second of price takes by the start alone: it is slow where other programs are at work."""
         until = self.clock() if self.began is None else self.began
         elapsed = until - self.created
-        return max(1.0, elapsed / self.start_price) if self.start_price else 1.0
+        return max(self.machine_pace, elapsed / self.start_price) if self.start_price else self.machine_pace
+
+    def _pace_of(self, cohorts: Iterable[str], expected: float) -> float:
+        """Return the pace of training by the reports of some cohorts, or what is expected until there are any."""
+        positions = [self.positions[cohort_id] for cohort_id in cohorts]
+        price = sum(position.price for position in positions)
+        return sum(position.received_for_price for position in positions) / price if price else expected
+
+    def _paces_of_training(self) -> dict[str, float]:
+        """Return the pace of each cohort, by what those that are like it have reported, or else all of them."""
+        of_all = self._pace_of(self.works, self._pace_of_start())
+        paces: dict[str, float] = {}
+        for cohort_ids in self.alike.values():
+            paces |= dict.fromkeys(cohort_ids, self._pace_of(cohort_ids, of_all))
+        return paces
+
+    def _pace_of_machine(self) -> float:
+        """Return the pace of what no network is part of.
+
+        Training may be slow for what its networks are, and the start for files that were read for the first time; if
+        both are, other programs are at work.
+        """
+        start = self._pace_of_start()
+        return max(self.machine_pace, min(start, self._pace_of(self.works, start)))
+
+    def _seconds_of_networks(self, paces: Mapping[str, float], machine_pace: float) -> dict[str, float]:
+        """Return for each cohort the seconds that measuring a network is expected to take, by the pace of training."""
+        seconds = {}
+        for cohort_id, work in self.works.items():
+            passes = work.measuring_epochs * work.epoch_price * paces[cohort_id]
+            seconds[cohort_id] = (work.measuring_price * machine_pace + passes) / work.places
+        return seconds
+
+    def _measuring(self, networks: Mapping[str, float], machine_pace: float) -> _Measuring:
+        """Return how measuring goes, against the seconds that a network of each cohort is expected to take.
+
+        Until something has been measured, it is taken to go as expected, unless it has taken longer. The start of an
+        actor takes more or less than its price, so that what was measured counts against the starts by its seconds.
+        """
+        mean = sum(networks.values()) / len(networks)
+        measured = self.networks_of_others * mean
+        measured += sum(position.measured * networks[cohort_id] for cohort_id, position in self.positions.items())
+        begun = self.networks_begun * mean
+        starts = self.actors_started * self.actor_price * machine_pace
+        if measured:
+            half = begun / 2  # of those that are being measured, in the mean
+            return _Measuring(self.measuring_received / (measured + half + starts), half)
+        received = max(0.0, self.measuring_received - starts)
+        pace = max(1.0, (1 + FURTHER) * received / begun) if begun else 1.0
+        return _Measuring(pace, received / pace)
 
     def _training_left(self, cohort_id: str, share: float) -> float:
         """Return the price of what is left to train of a cohort."""
         work = self.works[cohort_id]
         position = self.positions[cohort_id]
-        epochs = max(0.0, share * work.limit - position.epochs)
-        return epochs * (work.runs - position.runs_done) * work.epoch_price
+        price = work.training_price(share * work.limit) - work.training_price(position.epochs)
+        return max(0.0, price) * (work.runs - position.runs_done)
 
     def _shares_of_running(self) -> dict[str, float]:
         """Return for each cohort the part of the limit that its unfinished runs are expected to take, in the mean."""
@@ -330,11 +380,6 @@ class TimeLeft:
             total = sum(position.shares) + running * share
             means.append(total / (len(position.shares) + running))
         return sum(means) / len(means)
-
-
-def _blended(seconds: float, price: float, expected: float) -> float:
-    """Return the seconds that a second of price takes, by what some took and by what was expected of all."""
-    return (seconds + SECONDS_OF_PRIOR * expected) / (price + SECONDS_OF_PRIOR)
 
 
 def share_after(ended: Sequence[float], runs: int, passed: float) -> float:

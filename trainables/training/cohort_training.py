@@ -129,7 +129,7 @@ class CohortTraining:
         self.warnings = []
         return Progress(
             phase=self.phase.name,
-            epoch=int(self.epoch),
+            epoch=self.epoch,
             runs=runs,
             runs_done=runs - len(self.running),
             train_loss=train_loss,

@@ -9,7 +9,7 @@ class Progress:
 
     Attributes:
         phase: name of the present phase.
-        epoch: whole epochs of it.
+        epoch: of it, the present one in part.
         runs: of the cohort.
         runs_done: runs that have ended.
         train_loss: mean over the running runs when it was evaluated last; NaN if it never was.
@@ -20,7 +20,7 @@ class Progress:
     """
 
     phase: str
-    epoch: int
+    epoch: float
     runs: int
     runs_done: int
     train_loss: float
