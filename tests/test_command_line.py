@@ -93,7 +93,7 @@ def test_names_in_lists_are_whole_in_100_columns(monkeypatch):
 
 def test_what_a_section_of_fields_means_has_the_width_of_the_terminal():
     shown = CliRunner().invoke(app, ["list", "fields", "stop"], catch_exceptions=False).stdout
-    paragraph, fields = shown.split("stop.train_loss")
+    paragraph, fields = shown.split("stop.train_loss ")
     assert (
         max(map(len, paragraph.splitlines())) > 0.9 * console.width and "number >= 0, or null; default 0.01" in fields
     )
@@ -119,15 +119,26 @@ def test_report_is_made_again_only_if_asked(monkeypatch, tmp_path):
 
 
 def test_every_field_is_listed_with_its_type_and_default():
-    rows = {field.strip(): about for field, about, _ in CATALOG["fields"].rows()}
+    rows = {field.strip(): kind for field, _, kind in CATALOG["fields"].rows()}
     assert rows["optimizer.lr"] == "number > 0; default 0.05"
     assert rows["optimizer.batch_size"] == "whole number >= 1, or full; default 32"
     assert rows["record.epochs"] == 'log, or list; default "log"'
     assert {f"stop.{field}" for field in StopConfig.model_fields} <= {*rows}
 
 
+def test_every_field_is_listed_with_its_meaning():
+    without = [field for field, meaning, _ in CATALOG["fields"].rows() if len(meaning) < 6]
+    assert not without
+
+
+def test_a_word_chooses_fields_by_name_and_else_by_meaning():
+    by_name = CliRunner().invoke(app, ["list", "fields", "lr"], catch_exceptions=False).stdout
+    assert "The learning rate." in by_name and "number > 0; default 0.05" in by_name and "momentum" not in by_name
+    assert "optimizer.schedule" in CliRunner().invoke(app, ["list", "fields", "warm-up"], catch_exceptions=False).stdout
+
+
 def test_meanings_of_fields_are_paragraphs_for_users():
-    meanings = [meaning for _, _, meaning in CATALOG["fields"].rows() if meaning]
+    meanings = [meaning for _, meaning, _ in CATALOG["fields"].rows()]
     assert len(meanings) > 10
     for meaning in meanings:
         paragraphs = meaning.split("\n\n")

@@ -31,7 +31,10 @@ MEANT = [
     ({"base": {"model": {"width": [8, 9]}}}, "base.model.width = [8, 9]: expected a whole number; an axis of several"),
     ({"base": {"optimizer": {"schedule": 1}}}, "base.optimizer.schedule = 1: expected a list, such as [[100, 0.1], "),
     ({"base": {"model": {"family": "module"}}}, "base.model.path: missing; such as path: my_package.my_module:MyNet"),
-    ({"name": "my sweep"}, "name = 'my sweep': the results folder is called so; expected letters, digits, '-', '_' an"),
+    (
+        {"name": "my sweep"},
+        "name = 'my sweep': it also names the results folder, so it may have letters, digits, '-', '_'",
+    ),
 ]
 
 
@@ -72,6 +75,12 @@ def test_a_folder_in_place_of_a_sweep_is_answered_with_the_command_that_goes_on(
         load_spec(str(tmp_path))
 
 
+def test_an_empty_file_in_place_of_a_sweep_is_answered_with_the_command_that_writes_one(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    with pytest.raises(BadInput, match="holds no sweep; `bth init NAME` writes one to start from"):
+        load_spec(str(tmp_path / "empty.yaml"))
+
+
 def test_a_missing_results_folder_is_answered_with_one_of_a_similar_name(tmp_path):
     (tmp_path / "results" / "quickstart").mkdir(parents=True)
     with pytest.raises(BadInput, match="no such folder; did you mean .*results/quickstart"):
@@ -85,6 +94,8 @@ def test_a_missing_results_folder_is_answered_with_one_of_a_similar_name(tmp_pat
         ("plan", "error: missing argument 'SPEC'; `bth plan --help` says more"),
         ("run quickstart --seeds 3", "error: no such option: --seeds; did you mean --set seeds=...?"),
         ("plan quickstart --lr 3", "error: no such option: --lr; did you mean --set base.optimizer.lr=...?"),
+        ("export .", "error: missing option '--to'. Choose from: csv, tensorboard, mlflow, wandb; `bth export --help`"),
+        ("compare one.json", "error: missing argument 'SECOND'; `bth compare --help` says more"),
         ("list measures zzz", "error: bth list measures zzz: no row has this word; `bth list measures` shows all"),
     ],
 )

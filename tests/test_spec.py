@@ -313,7 +313,7 @@ BAD = [
         "judging.match.train_loss = [2, 1]: the low end is above the high end",
     ),
     ({"judging": {"match": {"train_loss": 3}}}, "judging.match.train_loss = 3: expected [low, high]"),
-    ({"name": "../up"}, "name = '../up': the results folder is called so; expected letters, digits, "),
+    ({"name": "../up"}, "name = '../up': it also names the results folder, so it may have letters, "),
     ({"list": [32]}, "list[0] = 32: expected keys and values"),
     ({"zip": [{"optimizer.lr": 0.1}]}, "zip[0].optimizer.lr = 0.1: expected a list, such as [0.1]"),
     ({"base": {"model": 3}}, "base.model = 3: expected keys and values, such as {family: mlp}"),
@@ -384,7 +384,7 @@ def test_invalid_override_is_refused_in_one_line(override, line):
     [
         ("name: a\ngrid:\n  init.scale: [1]\n  init.scale: [2]\n", "line 4: key 'init.scale' is given twice"),
         ("name: [", "line 1: not YAML"),
-        ("", "a sweep is a mapping"),
+        ("", "holds no sweep; `bth init NAME` writes one"),
         ("- name", "a sweep is a mapping"),
         ("name: \x00", "not YAML"),
     ],

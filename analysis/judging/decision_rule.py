@@ -21,6 +21,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from benevolent.analysis.formatting import quantity
 from benevolent.analysis.judging.decisions import (
     ADDS,
     ADDS_BEYOND,
@@ -110,7 +111,7 @@ def design_lacks_beyond(freedom: int, shared_seeds: float, arrangements: float) 
     """
     if freedom < MINIMUM_WITHIN_FREEDOM:
         required = f"(at least {MINIMUM_WITHIN_FREEDOM})"
-        return f"replicates: {freedom} degrees of freedom within configurations {required}"
+        return f"replicates: {quantity(freedom, 'degree')} of freedom within configurations {required}"
     if shared_seeds < MINIMUM_SEEDS:
         return f"seeds: all configurations share {shared_seeds:.0f} (at least {MINIMUM_SEEDS})"
     if arrangements < math.log10(MINIMUM_ARRANGEMENTS):

@@ -34,7 +34,7 @@ if (runData) {
     parent.append(node);
     return node;
   };
-  const [left, right, top, bottom, gap] = [52, 640, 14, 200, 18];
+  const [left, right, top, bottom, gap] = [84, 640, 14, 200, 18];
   const short = (value) => String(Number(value.toPrecision(2))).replace("-", "−");
 
   // Draws the losses of a run, its phases side by side, on one scale: of powers of ten where all losses are positive.

@@ -38,7 +38,7 @@ Values of `data: {name: ...}`. Digits come with scikit-learn; the other data set
 `bth data fetch NAME`, and synthetic tasks are drawn. To use data of your own, see [Your own data](../own-data.md).
 """
 FIELDS_INTRODUCTION = """\
-Every field that the YAML file of a sweep can have, with its type and default. [Write a sweep](../sweep.md) explains how
+Every field that the YAML file of a sweep can have, with its meaning, type and default. [Write a sweep](../sweep.md) explains how
 they are put together. A field that does not exist, or a value of another type, is refused before anything starts.
 """
 COLUMNS_INTRODUCTION = """\
@@ -112,9 +112,9 @@ def _fields_page() -> str:
     """Return a section of the page for each section of the YAML file: its meaning, then its fields."""
     parts: list[str] = []
     rows: list[Sequence[str]] = []
-    for field, kind, meaning in CATALOG["fields"].rows():
+    for field, meaning, kind in CATALOG["fields"].rows():
         if field.startswith(" "):
-            rows.append((field.strip(), kind, meaning))
+            rows.append((field.strip(), meaning, kind))
             continue
         parts += _fields_table(rows)
         rows = []
@@ -125,11 +125,7 @@ def _fields_page() -> str:
 
 
 def _fields_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return []
-    if any(meaning for _, _, meaning in rows):
-        return [table(("field", "type and default", "meaning"), rows)]
-    return [table(("field", "type and default"), [row[:2] for row in rows])]
+    return [table(CATALOG["fields"].headings, rows)] if rows else []
 
 
 def _studies(root: Path) -> str:

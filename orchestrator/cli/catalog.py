@@ -14,6 +14,26 @@ if TYPE_CHECKING:
 
 Row = tuple[str, ...]
 
+#: Headings of last columns that a terminal shows below the column before, to save width.
+SOURCE = "source"
+TYPE = "type and default"
+
+
+def rows_with(rows: Sequence[Row], word: str) -> list[Row]:
+    """Return the rows in which a word is, in any letter case.
+
+    >>> rows_with([("path_norm", "a norm"), ("sharpness", "")], "Norm")
+    [('path_norm', 'a norm')]
+    """
+    wanted = word.lower()
+    return [row for row in rows if wanted in "\n".join(row).lower()]
+
+
+def _fields_with(rows: Sequence[Row], word: str) -> Sequence[Row]:
+    from benevolent.orchestrator.cli.field_list import fields_with
+
+    return fields_with(rows, word)
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -23,27 +43,13 @@ class Catalog:
         rows: makes the rows.
         headings: of the columns.
         about: what is listed, in a few words.
-        by_name: a word chooses rows whose first cell begins with it, as the fields of a section do.
+        choose: the rows that a word chooses.
     """
 
     rows: Callable[[], Sequence[Row]]
-    headings: Row = ("name", "description", "source")
+    headings: Row = ("name", "description", SOURCE)
     about: str = ""
-    by_name: bool = False
-
-
-def rows_with(rows: Sequence[Row], word: str, by_name: bool = False) -> list[Row]:
-    """Return the rows in which a word is, in any letter case.
-
-    >>> rows_with([("path_norm", "a norm"), ("sharpness", "")], "Norm")
-    [('path_norm', 'a norm')]
-    >>> rows_with([("data:", ""), ("  data.name", ""), ("model:", "no data")], "data", by_name=True)
-    [('data:', ''), ('  data.name', '')]
-    """
-    wanted = word.lower()
-    if by_name:
-        return [row for row in rows if row[0].strip().lower().startswith(wanted)]
-    return [row for row in rows if wanted in "\n".join(row).lower()]
+    choose: Callable[[Sequence[Row], str], Sequence[Row]] = rows_with
 
 
 def _sweeps() -> list[Row]:
@@ -135,9 +141,7 @@ def _fields() -> list[Row]:
 
 CATALOG: dict[str, Catalog] = {
     "sweeps": Catalog(_sweeps, ("name", "description"), about="sweeps that come with the package"),
-    "studies": Catalog(
-        _studies, ("name", "question, and time it takes", "source"), about="questions of the literature"
-    ),
+    "studies": Catalog(_studies, ("name", "question, and time it takes", SOURCE), about="questions of the literature"),
     "models": Catalog(_models, about="families of networks, for `model: {family: ...}`"),
     "datasets": Catalog(_data_sets, about="data sets and synthetic tasks, for `data: {name: ...}`"),
     "measures": Catalog(
@@ -147,7 +151,10 @@ CATALOG: dict[str, Catalog] = {
     ),
     "dynamics": Catalog(_dynamics, about="statistics of the training path"),
     "fields": Catalog(
-        _fields, ("field", "type and default", "meaning"), about="everything that a sweep's file may say", by_name=True
+        _fields,
+        ("field", "meaning", TYPE),
+        about="everything that a sweep's file may say",
+        choose=_fields_with,
     ),
-    "columns": Catalog(_columns, ("column", "unit", "meaning", "source"), about="columns of the tables of results"),
+    "columns": Catalog(_columns, ("column", "unit", "meaning", SOURCE), about="columns of the tables of results"),
 }

@@ -84,11 +84,11 @@ def column_rows() -> Iterator[Row]:
 
     for name, about in (OF_RUNS | OF_LONG_TABLES).items():
         yield name, *about, ""
-    types: dict[str, str] = {}
-    for field, type_and_default, _ in field_rows():
-        types.setdefault(field.strip(), type_and_default.partition(";")[0])
+    meanings: dict[str, str] = {}
+    for field, meaning, _ in field_rows():
+        meanings.setdefault(field.strip(), meaning)
     for field in FIELDS:
-        yield field, "", f"Field of the configuration: {types.get(field, 'float32 or float64')}.", ""
+        yield field, "", f"Field of the configuration. {meanings.get(field, '')}".rstrip(), ""
     of_outcomes = outcomes()
     for name, (meaning, source) in of_outcomes.items():
         yield name, unit_of(name), meaning, source

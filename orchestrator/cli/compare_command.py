@@ -1,5 +1,6 @@
 """`bth compare`: the verdicts of two sweeps, or of two tables, side by side."""
 
+import math
 import posixpath
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from benevolent.analysis.judging.verdict import Verdict
     from benevolent.analysis.judging.verdicts import Verdicts
 
-Compared = Annotated[
-    str, typer.Argument(help="A results folder, or a file that `bth judge --verdicts` wrote.", show_default=False)
-]
+#: Names of predictors up to this length are kept on one line.
+LONG_NAME = 35
+HELP = "A results folder, or a file that `bth judge --verdicts` wrote."
 
 
 def compare(
-    first: Compared,
-    second: Compared,
+    first: Annotated[str, typer.Argument(metavar="FIRST", help=HELP, show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help=HELP, show_default=False)],
     html: Annotated[str | None, typer.Option(help="Also write the comparison to this HTML file.")] = None,
     all_rows: AllRows = False,
 ) -> None:
@@ -87,11 +88,12 @@ def _print(names: list[str], comparison: "VerdictComparison", rows: int | None) 
     if comparison.other_axes:
         print_item(f"varied in one only: {', '.join(comparison.other_axes)}")
     table = Table(title=Text(f"What predicts {in_words(comparison.target)}?"), title_justify="left", box=None)
-    for heading in ("predictor", *names, "agreement"):
+    predictors = [printable(row.predictor) for row in comparison.rows[:rows]]
+    table.add_column("predictor", overflow="fold", min_width=min(LONG_NAME, max(map(len, predictors), default=0)))
+    for heading in (*names, "agreement"):
         table.add_column(Text(printable(heading)), overflow="fold")
-    for row in comparison.rows[:rows]:
-        cells = [printable(row.predictor), _cell(row.first), _cell(row.second), row.agreement]
-        table.add_row(*map(Text, cells))
+    for predictor, row in zip(predictors, comparison.rows, strict=False):
+        table.add_row(*map(Text, (predictor, _cell(row.first), _cell(row.second), row.agreement)))
     console.print(table)
     for agreement, count in comparison.counts.items():
         print_item(f"{count} {agreement}: {MEANINGS[agreement]}")
@@ -104,4 +106,5 @@ def _cell(verdict: "Verdict | None") -> str:
 
     if verdict is None:
         return "–"
-    return f"{verdict.mark} {printable(verdict.label)} (ρ {number(verdict.within, signed=True)})"
+    association = "" if math.isnan(verdict.within) else f" (ρ {number(verdict.within, signed=True)})"
+    return f"{verdict.mark} {printable(verdict.label)}{association}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from benevolent.orchestrator.cli.field_list import meaning_of
+from benevolent.orchestrator.cli.field_list import meaning_of, meanings_of
 from benevolent.orchestrator.spec.axes import OPEN_FIELD, SECTION_MODELS
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.trainables.config.run import SECTIONS, RunConfig
@@ -90,14 +90,9 @@ def _any_of(schemas: list[Schema]) -> Schema:
 
 
 def _described(field: str, models: Iterable[type[BaseModel]]) -> str:
-    """Return the paragraphs about a field in the docstrings of the models of its section."""
-    paragraphs: dict[str, None] = {}
-    for model in models:
-        if field in model.model_fields:
-            for paragraph in meaning_of(model).split("\n\n"):
-                if f"`{field}`" in paragraph:
-                    paragraphs[paragraph] = None
-    return "\n\n".join(paragraphs)
+    """Return what the docstrings of the models of a section say about a field, each different text once."""
+    texts = [meanings_of(model).fields[field] for model in models if field in model.model_fields]
+    return "\n\n".join(dict.fromkeys(filter(None, texts)))
 
 
 def _section(name: str, fields: Mapping[str, Schema]) -> Schema:

@@ -13,8 +13,6 @@ from benevolent.orchestrator.cli.console import console
 from benevolent.trainables.errors import BadInput
 
 ALL = "all"
-#: Heading of a last column that says where a row comes from.
-SOURCE = "source"
 
 
 def list_(
@@ -27,14 +25,14 @@ def list_(
         ),
     ] = "",
     word: Annotated[
-        str, typer.Argument(metavar="[WORD]", help="Show only rows with this word; of fields, only this section.")
+        str, typer.Argument(metavar="[WORD]", help="Show only rows with this word; a section shows its fields.")
     ] = "",
 ) -> None:
     """List sweeps, studies, models, data sets, measures, dynamics, fields and columns, with their sources.
 
     [bold]Example:[/] bth list measures norm
     """
-    from benevolent.orchestrator.cli.catalog import CATALOG, rows_with
+    from benevolent.orchestrator.cli.catalog import CATALOG
     from benevolent.trainables.errors import did_you_mean
 
     if not what:
@@ -46,7 +44,7 @@ def list_(
         raise BadInput(f"bth list {what}: unknown" + did_you_mean(what, [*CATALOG, ALL]))
     for name in CATALOG if what == ALL else [what]:
         catalog = CATALOG[name]
-        rows = rows_with(catalog.rows(), word, catalog.by_name)
+        rows = catalog.choose(catalog.rows(), word)
         if rows:
             _print_rows(rows, catalog.headings, name)
         elif what != ALL:
@@ -56,18 +54,21 @@ def list_(
 def _print_rows(rows: Sequence[Sequence[str]], headings: Sequence[str], title: str = "") -> None:
     """Print rows as a table in which no name is cut; text about a section of rows gets the whole width."""
     sections = itertools.groupby(rows, _is_about_a_section)
+    in_sections = _is_about_a_section(rows[0])
     for about_a_section, members in sections:
         if about_a_section:
-            for name, *_, text in members:
-                console.print(f"\n[bold]{escape(name)}[/]\n{escape(text)}\n")
+            for name, text, *_ in members:
+                console.print("\n" + "\n".join(filter(None, (f"[bold]{escape(name)}[/]", escape(text)))) + "\n")
         else:
-            console.print(_table([*members], headings, title))
+            console.print(_table([*members], headings, "" if in_sections else title))
 
 
 def _table(rows: Sequence[Sequence[str]], headings: Sequence[str], title: str) -> Table:
-    """Return rows as a table; empty columns are left out, and a source is below what it belongs to, to save width."""
-    if headings[-1] == SOURCE:
-        headings = [*headings[:-2], f"{headings[-2]}, {SOURCE}"]
+    """Return rows as a table; empty columns are left out, and a source or type is below its row's text."""
+    from benevolent.orchestrator.cli.catalog import SOURCE, TYPE
+
+    if headings[-1] in (SOURCE, TYPE):
+        headings = [*headings[:-2], f"{headings[-2]}, {headings[-1]}"]
         rows = [(*row[:-2], "\n".join(filter(None, row[-2:]))) for row in rows]
     used = [place for place in range(len(headings)) if any(row[place] for row in rows)]
     table = Table(title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0))
@@ -80,7 +81,7 @@ def _table(rows: Sequence[Sequence[str]], headings: Sequence[str], title: str) -
 
 def _is_about_a_section(row: Sequence[str]) -> bool:
     """Return True if a row is about a section of fields: it has no type."""
-    return row[0].endswith((":", "}")) and not any(row[1:-1])
+    return row[0].endswith((":", "}")) and not row[-1]
 
 
 def data_fetch(

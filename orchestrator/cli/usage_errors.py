@@ -19,7 +19,7 @@ def usage_line(error: Any) -> str:
         error: a `UsageError`.
     """
     command = error.ctx.command_path if error.ctx else "bth"
-    message = error.format_message().replace("\n", " ").replace("Value error, ", "").rstrip(".")
+    message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
     if not message:
         return ""
     suggestion = _override(getattr(error, "option_name", ""), command)

@@ -28,6 +28,8 @@ def load_spec(source: str, overrides: Sequence[str] = ()) -> SweepSpec:
     text = _read(source)
     try:
         values = yaml_text.loads(text)
+        if values is None:
+            raise BadInput("holds no sweep; `bth init NAME` writes one to start from")
         if not isinstance(values, dict):
             raise BadInput(f"a sweep is a mapping with keys such as name, base and grid, not {values!r:.60}")
         for override in overrides:

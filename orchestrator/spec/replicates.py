@@ -11,14 +11,16 @@ from benevolent.trainables.config.record import is_list_of_different_counts
 
 
 class SeedsConfig(Section):
-    """Replicates `first` to `first + count - 1` of every configuration.
+    """Replicates of every configuration; a number alone is their `count`.
 
     They are independent: a seed depends on the replicate's number and on the lineage, which is the network before
     pruning and before what its `init.source` or `labels.source` changes (see `replicate_seeds` in
     `trainables.config.identity_arrays`).
-    With `shared` the numbers are the seeds of every configuration (common random numbers): what differs between two
-    runs of one seed is then due to their configurations, but the runs of all configurations share their random numbers,
-    and count as `count` independent runs only.
+
+    `count`: how often every configuration is trained. `first`: number of the first replicate, so that other
+    replicates are trained. `shared`: the numbers are the seeds of every configuration (common random numbers). What
+    differs between two runs of one seed is then due to their configurations, but the runs of all configurations share
+    their random numbers, and count as `count` independent runs only.
     """
 
     count: Annotated[int, Field(ge=1)]

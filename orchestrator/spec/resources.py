@@ -21,13 +21,15 @@ Gpus = Annotated[float, Field(ge=0), AfterValidator(_is_whole_above_one)]
 
 
 class ResourcesConfig(Section):
-    """CPUs and GPUs of one cohort, and its number of runs (by default planned from the cohorts that can train at once).
+    """What a cohort, runs that train together, takes of a machine; it changes results in their last digits only.
 
-    `kernel` and `stack_size` (runs that train in one program) fix what is otherwise chosen when a cohort starts, see
-    `trainables.stack.kernel_choice`; the choice is in each cohort's `stacks.json`. `measure_gpus`: the part of a GPU
+    `cpus`: of one cohort. `gpus`: of one cohort; with 0.25, four cohorts share one. `measure_gpus`: the part of a GPU
     that each measuring actor takes. By default one actor measures on an eighth of a GPU of each machine where cohorts
     take a GPU or a part of one, and they get seven eighths of what is asked for; else CPUs measure, as with 0.
-    Resources change results in their last digits only, and no `run_id`.
+
+    `cohort_size`: most runs of a cohort; by default planned from the cohorts that can train at once. `kernel`:
+    the way in which a stack is computed. `stack_size`: most runs that train in one program, a stack. By default both
+    are chosen when a cohort starts (`trainables.stack.kernel_choice`); the choice is in its `stacks.json`.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0

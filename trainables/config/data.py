@@ -72,32 +72,36 @@ def _groups_of(text: str) -> tuple[tuple[int, ...], ...]:
 class DataConfig(Section):
     """The data set, its task and splits, and the interventions on training labels and inputs.
 
-    `train_size`, `validation_size`, `test_size`: examples of each split. The splits are stratified, disjoint, and drawn
-    from `split_seed`; a smaller training split is a part of a larger one. A data set with an official test part gives
-    the test split from that part. `half`: all splits are of one half of the data set's examples, which are divided once
-    for all within each class, so that a method developed on the first half can be tried on unseen examples.
+    `name`: the data set or synthetic task; `bth list datasets` shows all.
 
-    `label_corruption` is the fraction of training labels that are redrawn uniformly from all classes (`redraw`, so
-    that some stay right) or moved to another class (`swap`); the run's seed chooses which. `corrupt_test`
-    does the same to the labels of the validation and the test split.
+    `train_size`, `validation_size`, `test_size`: examples of this split. The splits are stratified and disjoint; a
+    smaller training split is a part of a larger one. A data set with an official test part gives the test split from
+    that part. `split_seed`: which examples are in which split. `half`: all splits are of one half of the data set's
+    examples, which are divided once for all within each class, so that a method developed on the first half can be
+    tried on unseen examples.
 
-    `classes`: groups of original classes that become the labels 0, 1, ...; other classes are left out. Also a name in
-    `CLASS_TASKS`. `crop` cuts this many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its
-    center (Zhang et al. 2017; Arpit et al. 2017), or with `augment` any 28 x 28 of it at a training step. Then `pool`
-    averages squares of this many pixels a side (14 x 14 inputs of Arpit et al. 2017: 2).
+    `label_corruption`: the fraction of training labels that are corrupted; the run's seed chooses which.
+    `corruption`: corrupted labels are redrawn uniformly from all classes (`redraw`, so that some stay right), or moved
+    to another class (`swap`). `corrupt_test`: corrupts the labels of the validation and the test split in the same way.
+
+    `classes`: groups of original classes that become the labels 0, 1, ...; other classes are left out. Also the name
+    of a task: low_high or odd_even of digits and mnist, first_last of cifar10 and fashion_mnist, animals_objects of
+    cifar10. `crop`: cuts this many pixels off every side: with 2 an image of CIFAR-10 is the 28 x 28 in its center
+    (Zhang et al. 2017; Arpit et al. 2017), or with `augment` any 28 x 28 of it at a training step. `pool`: averages
+    squares of this many pixels a side, after cropping (14 x 14 inputs of Arpit et al. 2017: 2).
 
     `normalize`: by mean and deviation of the training split, each channel its own (`split`), by the constants of the
     CIFAR-10 papers (`cifar`), from [0, 1] to [-1, 1] (`half`), or not at all (`none`).
 
-    `pixels` (Zhang et al. 2017): the positions of all images permuted alike (`permuted`), those of each image in its
-    own way (`shuffled`), or inputs drawn from a Gaussian of the training split's mean and variance (`gaussian`), for
-    `pixels_fraction` of the training inputs, chosen by the run's seed. `permuted` also permutes that fraction of the
-    validation and the test inputs; the others leave them natural.
+    `pixels`: the positions of all images are permuted alike (`permuted`), those of each image in its own way
+    (`shuffled`), or inputs are drawn from a Gaussian of the training split's mean and variance (`gaussian`), as in
+    Zhang et al. 2017. With `permuted`, the validation and the test inputs are permuted too; the others leave them
+    natural. `pixels_fraction`: the fraction of the inputs that `pixels` changes, chosen by the run's seed.
 
     `intervention_seed`: chooses and draws corrupted labels, replaced pixels and input noise in place of the run's seed,
     so that runs of many seeds see the same wrong labels or the same noise.
 
-    `subset` (Feldman and Zhang 2020, section 2.2): the fraction of the training examples that a run sees. Each run has
+    `subset`: the fraction of the training examples that a run sees (Feldman and Zhang 2020, section 2.2). Each run has
     its own, drawn from its seed (`trainables.data.subset_positions` says which), uniformly over all classes; a smaller
     one is a part of a larger one of the same seed. Everything about training is then about these examples alone:
     epochs, full batches, `train` losses and errors, targets of the stop rule, measures. Inputs are normalized by the
@@ -106,11 +110,15 @@ class DataConfig(Section):
     `input_noise`: standard deviation of the Gaussian noise that is added to every number of the (normalized) training
     inputs, drawn once from the run's seed, so that a run sees each example with the same noise at every step.
 
-    `augment` mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
+    `augment`: mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
     (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
 
-    The other fields belong to synthetic tasks (`trainables.data.synthetic` documents them). `dimension` is that of the
-    source by default. With `fresh` the training examples of every epoch are new, drawn from the run's seed.
+    The other fields belong to synthetic tasks. `frequency`: of the wave in the task frequency, and of the curve between
+    the classes of disk. `noise`: the probability of a wrong label in disk, and of a flipped first coordinate in
+    sparse_linear. `dimension`: of an input of frequency, sinusoid, sparse_linear or sphere, and the pairs in one of
+    xord; by default that of the task's source. `hard_test`: the positives of the test split of xord have exactly one
+    pair of equal signs (Brutzkus and Globerson 2019). `fresh`: the training examples of every epoch are new, drawn from
+    the run's seed.
     """
 
     inert: ClassVar = {

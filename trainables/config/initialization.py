@@ -33,25 +33,27 @@ Scheme = Literal[
 class InitConfig(Section):
     """The initial weights and biases.
 
-    `kaiming`: normal, variance 2 / fan-in (He et al. 2015). `xavier`: uniform on +-sqrt(6 / (fan-in + fan-out)), and
-    `xavier_normal`: normal of the same variance (Glorot and Bengio 2010). `normal`: normal with standard deviation
-    `std`. `orthogonal`: orthonormal rows or columns (Saxe et al. 2014). `zeros`: for the linear problem of Nakkiran et
-    al. 2019, section 5. `torch`: as layers of torch do, weights and biases uniform on +-1 / sqrt(fan-in). All are
-    multiplied by `scale`. After that `first` replaces the very first weight: together with `normal` it makes the
+    `scheme`: how weights are drawn. `kaiming`: normal, variance 2 / fan-in (He et al. 2015). `xavier`: uniform on
+    +-sqrt(6 / (fan-in + fan-out)), and `xavier_normal`: normal of the same variance (Glorot and Bengio 2010).
+    `normal`: normal with the given deviation. `orthogonal`: orthonormal rows or columns (Saxe et al. 2014). `zeros`:
+    for the linear problem of Nakkiran et al. 2019, section 5. `torch`: as layers of torch do, weights and biases
+    uniform on +-1 / sqrt(fan-in). `run`: not drawn, but the final parameters of another run of the same network.
+    `kmeans`: units are the centers of those of a larger network, found by k-means (Brutzkus and Globerson 2019); only
+    where no layer reads one whose width differs. `reuse`: the weights of a smaller network, and beside them new ones,
+    drawn as by `normal` (Belkin et al. 2018, who widen the hidden layer step by step, std 0.1).
+
+    `scale`: multiplies the drawn weights. `std`: the standard deviation of the schemes `normal` and `reuse`.
+    `bias_std`: biases are normal with this standard deviation; at 0 they start at zero, except by `torch`. Those of
+    normalization layers start at zero. `first`: replaces the very first weight: together with `normal` it makes the
     adversarial starts of Nakkiran et al. 2019, section 5.
 
-    Biases start at zero, except by `torch`, or are normal with standard deviation `bias_std`; those of normalization
-    layers start at zero.
+    `source`: the run whose weights `run`, `kmeans` and `reuse` take, named by the fields in which it differs from this
+    one: dotted names and values. Fields of its `init`, and of its network if `model.family` is among them, have their
+    defaults unless they are set here. `at`: take the parameters after this many epochs of its last phase (then the
+    sweep must keep checkpoints there; of a run that ended earlier, the final ones).
 
-    `run`: the final parameters of another run of the same network. `kmeans`: units are the centers of those of a larger
-    network, found by k-means (Brutzkus and Globerson 2019); only where no layer reads one whose width differs. `reuse`:
-    the weights of a smaller network, and beside them new ones, drawn as by `normal` (Belkin et al. 2018, who widen the
-    hidden layer step by step, std 0.1). `source` names that run by the fields in which it differs from this one: dotted
-    names and values. Fields of its `init`, and of its network if `source` names `model.family`, have their defaults
-    unless `source` sets them. `at`: take the parameters after this many epochs of its last phase (then the sweep
-    must keep checkpoints there; of a run that ended earlier, the final ones).
-
-    Finally `edit`, one of `trainables.models.weight_edits.EDITS`, changes the weights by `amount`.
+    `edit`: a last change of the weights: `shrink` multiplies them by the amount, and `perturb` adds normal noise of the
+    amount times their root mean square (Ash and Adams 2020). `amount`: the size of that change.
     """
 
     inert: ClassVar = {
@@ -85,12 +87,14 @@ class InitConfig(Section):
 class LabelsConfig(Section):
     """Labels from a teacher: the classes that another run's network predicts for the inputs of this run.
 
-    Nakkiran et al. 2019 (section 4) train small networks on images labeled by a large one in this way. `source` names
-    the teacher by the fields in which it differs from this run, as `init.source` does; fields of its `labels`, `prune`
-    and `reset`, and of its network if `source` names `model.family`, have their defaults unless `source` sets them. The
-    teacher has the seed of this run, and labels the training inputs of every phase as this run sees them, by its final
-    parameters or, with `at`, by those after this many epochs of its last phase (see `init.at`); `label_corruption` then
-    changes its labels. `held_out`: it labels the validation and the test split too.
+    Nakkiran et al. 2019 (section 4) train small networks on images labeled by a large one in this way. The teacher has
+    the seed of this run, and labels the training inputs of every phase as this run sees them; `data.label_corruption`
+    then changes its labels.
+
+    `source`: the teacher, named by the fields in which it differs from this run, as in `init.source`. Fields of its
+    `labels`, `prune` and `reset`, and of its network if `model.family` is among them, have their defaults unless they
+    are set here. `at`: the teacher as it was after this many epochs of its last phase (see `init.at`); without it, its
+    final parameters. `held_out`: it labels the validation and the test split too.
     """
 
     inert: ClassVar = {"at": ("source", None), "held_out": ("source", None)}
@@ -101,7 +105,11 @@ class LabelsConfig(Section):
 
 
 class PretrainConfig(Section):
-    """A phase before `train`, on labels corrupted by `label_corruption` (Liao et al. 2018, random pretraining)."""
+    """A phase before `train`, on corrupted labels (Liao et al. 2018, random pretraining).
+
+    `epochs`: its length; 0 leaves it out. `label_corruption`: the fraction of labels that are corrupted in it.
+    `corruption`: in which way, as `data.corruption`.
+    """
 
     inert: ClassVar = {"label_corruption": ("epochs", 0), "corruption": ("label_corruption", 0)}
 

@@ -9,10 +9,10 @@ from benevolent.trainables.per_run_fields import PerRun
 
 
 class LossConfig(Section):
-    """The minimized loss (`trainables.optimization.losses`). All but `cross_entropy` have one output for two classes.
+    """The minimized loss (`trainables.optimization.losses`).
 
-    `squared` is half the squared error, as in Loukas et al. 2021. That paper minimizes half of `logistic`, which with
-    SGD is half the learning rate.
+    `name`: all but `cross_entropy` have one output for two classes. `squared` is half the squared error, as in Loukas
+    et al. 2021. That paper minimizes half of `logistic`, which with SGD is half the learning rate.
 
     `margin`: of the hinge loss, below which correctly classified examples count (gamma in Brutzkus and Globerson 2019).
     """
@@ -48,20 +48,26 @@ Schedule = Annotated[list[list[float]], Field(examples=[[[100, 0.1], [150, 0.01]
 
 
 class OptimizerConfig(Section):
-    """SGD with momentum, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999); weight decay adds to the gradient.
+    """How the loss is minimized.
 
-    The learning rate is multiplied by `decay` after every `decay_every` epochs of a phase. `schedule` multiplies it
-    too: points [epoch, factor] with increasing epochs; `between` the points the factor stays at the last one (`hold`),
-    or goes to the next `linear`ly or `geometric`ally, epoch by epoch. Before the first point it comes from 1 at epoch
-    0, after the last it stays. So [[100, 0.1], [150, 0.01]] are two drops, [[0, 0.1], [5, 1]] with `linear` a warm-up,
-    and [[10, 1], [60, 0.01]] with `geometric` a decay that starts and ends.
+    `name`: SGD, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999). With `least_squares` there is one step, in which the
+    last layer becomes the solution of minimum norm for the features before it, and everything else stays as drawn
+    (`trainables.stack.least_squares`); it takes none of the other fields.
+
+    `lr`: the learning rate. `momentum`: of SGD. `weight_decay`: adds this many times the weights to the gradient.
+
+    `decay`: multiplies the learning rate after every `decay_every` epochs of a phase. `decay_every`: epochs of a phase
+    from one decay to the next.
+
+    `schedule`: multiplies the learning rate too: points [epoch, factor] with increasing epochs. Before the first point
+    the factor comes from 1 at epoch 0, after the last it stays. So [[100, 0.1], [150, 0.01]] are two drops, [[0, 0.1],
+    [5, 1]] with `linear` a warm-up, and [[10, 1], [60, 0.01]] with `geometric` a decay that starts and ends.
+    `between`: from one point of the schedule to the next the factor stays (`hold`), or changes epoch by epoch in equal
+    steps (`linear`) or in equal ratios (`geometric`).
 
     `clip`: gradients whose norm over all parameters of the network is larger are scaled down to it, before weight decay
-    is added (Pascanu, Mikolov and Bengio 2013). A step takes `batch_size` examples, or all of them (`full`: gradient
+    is added (Pascanu, Mikolov and Bengio 2013). `batch_size`: examples of a step; `full` takes all of them (gradient
     descent).
-
-    `least_squares`: one step, in which the last layer becomes the solution of minimum norm for the features before it,
-    and everything else stays as drawn (`trainables.stack.least_squares`). It takes none of the other fields.
 
     `arithmetic`: precision of products of float32 numbers in a training step. `tf32` rounds their factors to 10 bits,
     on a GPU only; `bf16` (autocast) to 7 bits. Parameters, their gradients and the optimizer keep `precision`.
@@ -88,12 +94,14 @@ class OptimizerConfig(Section):
 
 
 class StopConfig(Section):
-    """A phase ends once its targets are reached, or after `max_epochs` epochs or `max_steps` steps.
+    """A phase ends once its targets are reached, or at its limit.
 
-    The targets are a loss (`train_loss`) and a misclassified fraction (`train_error`) on the full training split, all
-    of those given must be reached. They are evaluated every `check_every` epochs, or instead every `check_every_steps`
-    steps of the phase, and never before the first; so a run may end in the middle of an epoch. `max_steps` may cut the
-    last epoch short.
+    `train_loss`: a target, the loss on the full training split. `train_error`: a target, the misclassified fraction of
+    the full training split; if both are given, both must be reached. `max_epochs`: the limit, in epochs. `max_steps`:
+    a limit in steps, which may cut the last epoch short.
+
+    `check_every`: the targets are evaluated every so many epochs. `check_every_steps`: they are evaluated every so many
+    steps of the phase instead, and never before the first; so a run may end in the middle of an epoch.
 
     `snapshot_loss`: the final parameters, outcomes and rows in the tables are those of the check whose loss on the full
     training split was nearest to this value (the first of equal ones), although the run trains on until its stop rule

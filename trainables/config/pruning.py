@@ -21,16 +21,20 @@ def is_pruned(fraction: Any, rounds: Any) -> Any:
 class PruneConfig(Section):
     """Magnitude pruning of the trained dense network, then retraining (Frankle and Carbin 2019).
 
-    In each of `rounds` rounds the `fraction` of the remaining weights (biases are kept) of smallest magnitude is set to
-    zero and held there, chosen over all layers together (`magnitude`) or within each (`layer_magnitude`). Within each,
-    layers may differ: `conv_rate` times the fraction is pruned in each convolution, `output_rate` times the fraction in
-    the output layer. (Conv-2 of the source, 10 % and 20 %: fraction 0.2, conv_rate 0.5, output_rate 0.5.) The other
-    parameters are set back to their values at initialization (`init`) or at the start of phase `train` (`train`), or
-    stay (`none`), and are trained again: a `ticket`. The controls of the last round: the same mask on newly drawn
-    weights (`reinit`), the same mask on the ticket's own initial weights, each moved to another place of its layer
-    (`shuffle`: Frankle et al. 2021, "Pruning neural networks at initialization"), and new weights at random places, as
-    many in each layer (`random_mask`). `draw` numbers the draws of a control; all draws share the ticket's dense
-    network and earlier rounds, which are trained once.
+    `fraction`: of the remaining weights that each round sets to zero and holds there, those of smallest magnitude;
+    biases are kept. `rounds`: how often the network is pruned and trained again. `method`: the smallest weights are
+    chosen over all layers together (`magnitude`), or within each (`layer_magnitude`). `conv_rate`: with
+    `layer_magnitude`, so many times the fraction is pruned in each convolution. (Conv-2 of the source, 10 % and 20 %:
+    fraction 0.2, conv_rate 0.5, output_rate 0.5.) `output_rate`: the same for the output layer.
+
+    `rewind`: before they are trained again, the other parameters are set back to their values at initialization
+    (`init`) or at the start of phase `train` (`train`), or stay (`none`).
+
+    `control`: what the last round trains: the `ticket`; the same mask on newly drawn weights (`reinit`); the same mask
+    on the ticket's own initial weights, each moved to another place of its layer (`shuffle`: Frankle et al. 2021,
+    "Pruning neural networks at initialization"); or new weights at random places, as many in each layer
+    (`random_mask`). `draw`: number of the draw of a control; all draws share the ticket's dense network and earlier
+    rounds, which are trained once.
     """
 
     inert: ClassVar = {
@@ -104,9 +108,9 @@ class PruneConfig(Section):
 class ResetConfig(Section):
     """Layers of the trained network set back, without training after that (Zhang, Bengio and Singer 2019).
 
-    `layers`: numbers of the layers with weights, from 1. `to`: the parameters they had at initialization (`init`) or
-    after this many epochs of their last phase (then the sweep must keep checkpoints there; of a run that ended earlier,
-    the final ones), or newly drawn ones (`random`). Normalization layers have no weights and stay.
+    `layers`: numbers of the layers with weights, from 1. `to`: the parameters that they get: those at initialization
+    (`init`) or after this many epochs of their last phase (then the sweep must keep checkpoints there; of a run that
+    ended earlier, the final ones), or newly drawn ones (`random`). Normalization layers have no weights and stay.
     """
 
     inert: ClassVar = {"to": ("layers", [])}
@@ -122,11 +126,12 @@ class ResetConfig(Section):
 
 
 class SubspaceConfig(Section):
-    """Training in a random subspace of `dimension` dimensions that contains the start (Li et al. 2018).
+    """Training in a random subspace that contains the start (Li et al. 2018): theta = theta_0 + P phi.
 
-    theta = theta_0 + P phi. P has columns of norm one: normal numbers (`dense`), sparse with density 1 / sqrt(D)
-    (`sparse`), or a product of Hadamard matrices, signs, a permutation and normal numbers that is never written out
-    (`fastfood`; norms there are one in the mean, and within 3 / sqrt(D) of it).
+    `dimension`: of the subspace; without it, all parameters are trained. `projection`: how the columns of P are drawn,
+    all of norm one: normal numbers (`dense`), sparse with density 1 / sqrt(D) (`sparse`), or a product of Hadamard
+    matrices, signs, a permutation and normal numbers that is never written out (`fastfood`; norms there are one in the
+    mean, and within 3 / sqrt(D) of it).
     """
 
     inert: ClassVar = {"projection": ("dimension", None)}

@@ -19,8 +19,8 @@ class RecordConfig(Section):
 
     `measures`: `default`, `all`, or a list of names; both of these may be among them, and paths
     `my_package.my_module:my_measure`. `test_error_noise_3` and its like are outcomes, errors on corrupted test images
-    (`trainables.data.corrupted_images`); `test_corruptions` stands for all of them. Networks are measured as their runs
-    end (`measure_at: end`) or at every recorded place (`checkpoints`), where parameters are then kept; those of the
+    (`trainables.data.corrupted_images`); `test_corruptions` stands for all of them. `measure_at`: networks are measured
+    as their runs end (`end`), or at every recorded place (`checkpoints`), where parameters are then kept; those of the
     start of a phase and of a run's end always are.
 
     `draws`: how often measures that draw random numbers are measured, each time with other ones. The first draw is the

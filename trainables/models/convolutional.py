@@ -66,7 +66,7 @@ def frankle_conv(
     """Conv-2, Conv-4 and Conv-6 of lottery tickets.
 
     Source: Frankle and Carbin 2019, figure 2: pairs of 3 x 3 convolutions of w, 2w and 4w channels, each pair pooled,
-    and three linear layers. `depth`: number of convolutions; `width`: channels of the first two; `units`: of
+    and three linear layers. `depth`: number of convolutions. `width`: channels of the first two. `units`: of
     the two hidden linear layers. On CIFAR-10 they give 4.3M parameters, 38K of them in convolutions
     (Conv-2), 2.4M and 260K (Conv-4), 1.7M and 1.1M (Conv-6). The last total cannot be reproduced: the network as they
     describe it has 2.3M. `dropout`: the probability that a hidden linear unit is left out of a training step; they
@@ -107,6 +107,9 @@ def vgg(
     Santurkar et al. 2018 train it there with BatchNorm, without it, and with noise. Depths 5, 7 and 9 are VGG-11
     without its last stages, for small inputs.
 
+    `depth`: number of layers with weights in the source. `width`: w, the channels of the first stage.
+    `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(vgg((3, 32, 32), 10, depth=11)), count(vgg((3, 32, 32), 10, depth=16, batch_norm="plain"))
     (9225610, 14728266)
@@ -129,6 +132,9 @@ def arpit_cnn(
     Source: Arpit et al. 2017, the network for CIFAR-10: 5 x 5 convolutions pooled by 3, linear layers of 384 and 192
     units, BatchNorm before every ReLU. Their first layer, a crop of 2 pixels, is a field of the data: `data.crop: 2`.
     They give no count; 1,170,386 parameters on 3 x 28 x 28 inputs, without padding.
+
+    `width`: channels of both convolutions.
+    `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(arpit_cnn((3, 28, 28), 10))
@@ -155,6 +161,8 @@ def zhang_alexnet(input_shape: Shape, outputs: int, *, width: Positive = 64) -> 
     network that came with TensorFlow at the time (nine channels, 1 + 0.001 / 9 times their sum of squares, to the power
     of 0.75).
 
+    `width`: w, the channels of both convolutions.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(zhang_alexnet((3, 28, 28), 10))
     1387786
@@ -179,6 +187,8 @@ def nakkiran_cnn(input_shape: Shape, outputs: int, *, width: Positive = 32, unit
     units. Whether convolutions are padded is not in the sources; here they keep the size. With one output, 4,128,641
     parameters on 3 x 32 x 32 inputs.
 
+    `width`: channels of each convolution. `units`: of the wide linear layer.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(nakkiran_cnn((3, 32, 32), 1))
     4128641
@@ -200,6 +210,8 @@ def loukas_cnn(input_shape: Shape, outputs: int, *, width: Positive = 96) -> nn.
     Source: Loukas et al. 2021, the authors' code for two classes of CIFAR-10 and of MNIST: a bias on every pixel, 5 x
     5 convolutions of w and 4w channels pooled by 3, and 4w linear units; their last sigmoid is part of the loss here.
     With one output, 1,080,577 parameters on 3 x 32 x 32 inputs (the source gives no count).
+
+    `width`: w, the channels of the first convolution.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(loukas_cnn((3, 32, 32), 1))

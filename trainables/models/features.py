@@ -19,6 +19,8 @@ def xord(input_shape: Shape, outputs: int, *, filters: Positive = 50) -> nn.Sequ
     x_j)`, for inputs of d patterns of two numbers, with k = `filters`; 2 and 50 in the figures. One output, 4 k
     parameters.
 
+    `filters`: k, the number of detectors of each sign.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(xord((10, 2), 1, filters=50))
     200
@@ -45,6 +47,8 @@ def random_features(
     `bandwidth`. In real numbers: a cosine and a sine of `features / 2` frequencies, which are drawn from the run's
     seed and frozen. The linear layer has no bias: `features` times outputs are trained.
 
+    `features`: number of cosines and sines. `bandwidth`: standard deviation of the frequencies.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(random_features((1, 28, 28), 10, features=1000))
     10000
@@ -63,6 +67,8 @@ def fixed_signs(input_shape: Shape, outputs: int, *, width: Positive = 1000) -> 
     Source: Du et al. 2019, `f(x) = 1 / sqrt(m) sum_r a_r relu(w_r x)` with m = `width` and `a_r` uniform in {-1, 1},
     drawn from the run's seed and frozen. They draw `w_r` standard normal (`init: {scheme: normal, std: 1}`). There are
     no biases.
+
+    `width`: m, the number of hidden units.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(fixed_signs((1000,), 1, width=2000))

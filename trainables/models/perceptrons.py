@@ -36,12 +36,12 @@ def mlp(
     Source: Zhang et al. 2017, hidden layers 3 x 512 and 1 x 512 on 28 x 28 color images (1,735,178 and 1,209,866
     parameters), and Li et al. 2018, 784-200-200-10 and 3072-200-200-10 (199,210 and 656,810).
 
-    `width`: units of each hidden layer. `bias`: which layers have one; with `first` or `none` the network is positively
-    homogeneous in the weights of every later layer, as the normalized losses of Liao et al. 2018 need. `first`: the
-    weights of the first layer are trained, or are the identity, so that only its bias is, as in Loukas et al. 2021
-    (`trainables.models.modules.Shift`). `dropout`: the probability that a hidden unit is left out of a training step.
-    `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise, as in Santurkar et al. 2018
-    (`trainables.models.modules.Noise`); not after an identity.
+    `width`: units of each hidden layer. `depth`: number of linear layers. `bias`: which layers have one; with `first`
+    or `none` the network is positively homogeneous in the weights of every later layer, as the normalized losses of
+    Liao et al. 2018 need. `first`: the weights of the first layer are trained, or are the identity, so that only its
+    bias is, as in Loukas et al. 2021 (`trainables.models.modules.Shift`). `dropout`: the probability that a hidden unit
+    is left out of a training step. `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise, as in
+    Santurkar et al. 2018 (`trainables.models.modules.Noise`); not after an identity.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(mlp((1, 28, 28), 10, width=200)), count(mlp((3, 32, 32), 10, width=200))
@@ -80,6 +80,8 @@ def linear(input_shape: Shape, outputs: int, *, bias: Literal["all", "none"] = "
 
     Source: Nakkiran et al. 2019, sections 2 and 3: the simplest model that a network is compared with.
 
+    `bias`: it has one, or not.
+
     >>> [tuple(p.shape) for p in linear((1, 28, 28), 1).parameters()]
     [(1, 784), (1,)]
     """
@@ -101,6 +103,9 @@ def deep_linear(
     Source: the 25-layer deep linear network of Santurkar et al. 2018, section 2.2, in which they measure internal
     covariate shift; its width is not in the sources that we have.
 
+    `width`: units of each hidden layer. `depth`: number of layers. `batch_norm`: after each hidden layer nothing,
+    BatchNorm, or BatchNorm and noise.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(deep_linear((64,), 10, width=64)) == 24 * (64 * 64 + 64) + 64 * 10 + 10
     True
@@ -117,6 +122,8 @@ def lenet_300_100(input_shape: Shape, outputs: int, *, bias: Bias = "all") -> nn
     """ReLU perceptron, 300 and 100 hidden units.
 
     Source: LeCun et al. 1998, as in Frankle and Carbin 2019, figure 2 (266K weights on MNIST; 266,610 with biases).
+
+    `bias`: which layers have one.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(lenet_300_100((1, 28, 28), 10)), count(lenet_300_100((1, 28, 28), 10, bias="none"))

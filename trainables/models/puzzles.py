@@ -38,6 +38,9 @@ def puzzles_cnn(
     has 165,784 (L.1.2). The network of figure 2, top, is `{filters: 64, stride: 2, padding: 2, bias: none}`: 148,160 by
     our count.
 
+    `filters`: channels of each convolution. `kernel`: side of both convolutions. `stride`, `padding`: of both
+    convolutions. `bias`: which layers have one.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(puzzles_cnn((3, 32, 32), 10)), count(puzzles_cnn((1, 28, 28), 10, filters=34))
     (154464, 165784)
@@ -68,6 +71,9 @@ def puzzles_bn(
     layer. The text gives about 188,810 parameters but neither stride nor padding, and we found none that give this
     number. With stride 2 and padding 1 on 3 x 32 x 32 inputs there are 135,594 (no biases under BatchNorm).
 
+    `width`: w, the channels of the first convolution. `stride`: of each convolution.
+    `batch_norm`: before each ReLU nothing, BatchNorm, or BatchNorm and noise.
+
     >>> from benevolent.trainables.models.parts import count
     >>> count(puzzles_bn((3, 32, 32), 10))
     135594
@@ -89,6 +95,8 @@ def narrow_cnn(input_shape: Shape, outputs: int, *, width: Positive = 16, depth:
     Source: Liao et al. 2018, figure 1: '5-layer convolutional network (i.e., no pooling) with 16 channels per hidden
     layer', about 10,000 parameters. Ours are 3 x 3 with stride 2 and padding 1, and a linear layer follows: 9,898
     parameters on 3 x 32 x 32 inputs.
+
+    `width`: channels of each convolution. `depth`: number of convolutions.
 
     >>> from benevolent.trainables.models.parts import count
     >>> count(narrow_cnn((3, 32, 32), 10))

@@ -22,11 +22,11 @@ def random_forest(
     """Random forest, grown by scikit-learn on the targets of the squared loss.
 
     Source: Belkin et al. 2018, figure 4: let one tree have more leaves until it has as many as it can, then add trees.
+    The forest is grown at once, whatever the limits of training; it has no initialization, optimizer or dynamics.
 
-    `leaves`: largest number in each tree, best splits first. `max_features`: number of features that a split may choose
-    from, a fraction of all or the square root of their number. `bootstrap`: each tree sees examples drawn with
-    replacement. The forest is grown at once, whatever the limits of training; it has no initialization, optimizer or
-    dynamics.
+    `trees`: their number. `leaves`: largest number in each tree, best splits first. `max_features`: number of features
+    that a split may choose from, a fraction of all or the square root of their number. `bootstrap`: each tree sees
+    examples drawn with replacement.
 
     >>> random_forest((1, 8, 8), 10, trees=3, leaves=50).value.shape
     torch.Size([3, 99, 10])

@@ -20,6 +20,8 @@ def resnet(
     (option A): 0.27M parameters at depth 20 and 0.85M at 56 on CIFAR-10; depth 56 is the ResNet of Liao et al. 2018,
     appendix L.3. Depth 8 is the smallest.
 
+    `depth`: 6n + 2, with n blocks in each stage. `width`: w, the channels of the first stage.
+
     >>> from benevolent.trainables.models.parts import count
     >>> [count(resnet((3, 32, 32), 10, depth=depth)) for depth in (8, 20, 56)]
     [75290, 269722, 853018]
@@ -60,6 +62,8 @@ def preact_resnet(
     appendix B is not available to us: here `depth` counts the first convolution, two for each residual block, and the
     linear layer, so that `depth: 6` is the network cut after two blocks. It has 11,172,170 parameters on CIFAR-10, as
     is usual (the paper gives no count).
+
+    `depth`: layers with weights that are left, from the first one. `width`: w, the channels of the first stage.
 
     >>> from benevolent.trainables.models.parts import count
     >>> [count(preact_resnet((3, 32, 32), 10, depth=depth)) for depth in (2, 4, 6, 18)]

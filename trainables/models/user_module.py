@@ -21,11 +21,13 @@ def module(
 ) -> nn.Module:
     """A user's own `nn.Module`.
 
-    `path` is `package.module:Class`, called with `arguments` as keywords. Parameters that the constructor sets to the
-    same values whatever torch's seed is, such as pretrained ones, and frozen ones (`requires_grad = False`) start as it
-    leaves them; the others are drawn as `init` says. With `redraw` all are drawn. A weight that is computed (by a
-    parametrization such as `weight_norm`, or a hook) is drawn as itself, and what it is computed from is trained.
-    Compiled parts run as they were before compilation.
+    `path`: `package.module:Class`. `arguments`: keywords that the class is called with. `redraw`: draw all parameters
+    as `init` says, also pretrained ones.
+
+    Parameters that the constructor sets to the same values whatever torch's seed is, such as pretrained ones, and
+    frozen ones (`requires_grad = False`) start as it leaves them; the others are drawn as `init` says. A weight that is
+    computed (by a parametrization such as `weight_norm`, or a hook) is drawn as itself, and what it is computed from is
+    trained. Compiled parts run as they were before compilation.
 
     Raises:
         BadInput: the path does not import, or the call fails.
