@@ -33,7 +33,7 @@ MEANT = [
     ({"base": {"model": {"family": "module"}}}, "base.model.path: missing; such as path: my_package.my_module:MyNet"),
     (
         {"name": "my sweep"},
-        "name = 'my sweep': it also names the results folder, so it may have letters, digits, '-', '_'",
+        "name = 'my sweep': it also names the results folder, so it may have letters, ",
     ),
 ]
 

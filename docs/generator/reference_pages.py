@@ -38,8 +38,9 @@ Values of `data: {name: ...}`. Digits come with scikit-learn; the other data set
 `bth data fetch NAME`, and synthetic tasks are drawn. To use data of your own, see [Your own data](../own-data.md).
 """
 FIELDS_INTRODUCTION = """\
-Every field that the YAML file of a sweep can have, with its meaning, type and default. [Write a sweep](../sweep.md) explains how
-they are put together. A field that does not exist, or a value of another type, is refused before anything starts.
+Every field that the YAML file of a sweep can have, with its meaning, type and default. [Write a sweep](../sweep.md)
+explains how they are put together. A field that does not exist, or a value of another type, is refused before anything
+starts. In a terminal, `bth list fields lr` shows the fields that have a word in their name or their meaning.
 """
 COLUMNS_INTRODUCTION = """\
 The columns of `results.table()`, which has one row per run. See [Read results in Python](../analyze.md).

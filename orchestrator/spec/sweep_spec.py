@@ -42,8 +42,8 @@ def check_name(name: str) -> str:
         words = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-._")[:100]
         suggestion = f"; did you mean {words}?" if words else ""
         raise ValueError(
-            "it also names the results folder, so it may have letters, digits, '-', '_' and '.', at most 100, and begins "
-            f"with a letter or a digit{suggestion}"
+            "it also names the results folder, so it may have letters, digits, '-', '_' and '.', at most 100, and "
+            f"begins with a letter or a digit{suggestion}"
         )
     return name
 
