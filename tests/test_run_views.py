@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from test_report import AXES, EMPTY, EVIL, example, verdicts
 
+from benevolent.analysis.figures import format_value
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report import Report, render
 from benevolent.analysis.report.run_curves import page_curves, run_curves
@@ -120,6 +121,24 @@ def test_a_run_is_shown_from_its_address_and_from_a_point_of_a_figure(files, tmp
         files["index.html"], script, tmp_path, fragment=f"#run-{first}"
     )
     assert opened and title == f"Run {first}" and runs == points and same
+
+
+@in_a_browser
+def test_the_best_run_of_a_configuration_is_shown_from_the_table_of_configurations(files, tmp_path):
+    script = """
+        const row = document.querySelector("#configurations tbody tr");
+        const values = [...row.cells].slice(0, AXES).map((cell) => cell.textContent);
+        const data = JSON.parse(document.getElementById("run-data").textContent);
+        const run = data.ids.indexOf(decodeURIComponent(row.querySelector("a").hash.slice(5)));
+        return [values, data.axes.map((axis) => data.values[axis][run]), run,
+                [...document.querySelectorAll("#configurations tbody tr")].every((row) => row.querySelector("a"))];
+    """
+    values, of_run, run, all_have_links = browser.found_by(
+        files["index.html"], script.replace("AXES", str(len(AXES))), tmp_path
+    )
+    table = example().table.sort_values("test_loss").reset_index(drop=True)
+    same = table[AXES].map(format_value).eq(values).all(axis=1)
+    assert values == of_run and run == same.idxmax() and all_have_links
 
 
 @in_a_browser

@@ -27,6 +27,17 @@ if (runData) {
     for (const name of data.listed) add(row, "td", text(at(name, run)), { class: isName(name) ? "name" : "" });
   });
 
+  // The number of runs of a configuration leads to the best of them, whose view names the others.
+  for (const row of document.querySelectorAll("#configurations tbody tr")) {
+    const isOf = (run) => data.axes.every((axis, place) => at(axis, run) === row.cells[place].textContent.trim());
+    const best = data.ids.findIndex((_, run) => isOf(run));
+    const count = row.cells[row.cells.length - 1];
+    if (best < 0) continue;
+    const shown = count.textContent;
+    count.textContent = "";
+    add(count, "a", shown, { href: link(data.ids[best]), title: "the best of these runs" });
+  }
+
   const svg = (parent, tag, attributes, content = "") => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
