@@ -1,6 +1,7 @@
 """Files as a stranger may send them: any bytes, genuine ones with changes, and values in unexpected places."""
 
 import copy
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -10,15 +11,20 @@ from typing import Any
 import in_process
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from hypothesis import strategies as st
+from torch import nn
 
+from benevolent import measure_network, watch
 from benevolent.analysis import load_results
 from benevolent.analysis.table_files import read_table
+from benevolent.analysis.trackers import exported_runs, write_csv_files, write_event_files
 from benevolent.orchestrator import lease, provenance
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.stored_spec import read_spec
+from benevolent.orchestrator.watched_folder import watched_runs
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import checksums
 from benevolent.trainables.store.cohort_files import cohort_ids
@@ -60,16 +66,42 @@ VALUES = st.recursive(
 )
 
 
-class Genuine:
-    """A small results folder, in which one file at a time is replaced."""
+def train_sweep(root: Path) -> None:
+    in_process.train_sweep(SweepSpec.parse(SPEC), str(root))
 
-    def __init__(self, root: Path) -> None:
-        in_process.train_sweep(SweepSpec.parse(SPEC), str(root))
+
+def watch_runs(root: Path) -> None:
+    """Record two runs with `watch`, with a measure."""
+    for lr in (0.1, 0.2):
+        module = nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(module.parameters(), lr=lr)
+        inputs, labels = torch.eye(2), torch.tensor([0, 1])
+        with watch(module, optimizer, 1, save_to=root, config={"lr": lr, "name": "a"}, seed=0) as path:
+            for _ in range(2):
+                loss = nn.functional.cross_entropy(module(inputs), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                path.step(loss)
+        measures = measure_network(module, inputs, labels, measures=["parameter_norm"])
+        path.finish(test_loss=loss, test_error=0.5, train_loss=loss, train_error=0.5, measures=measures)
+
+
+class Genuine:
+    """A small results folder, in which one file at a time is replaced; by default that of a sweep."""
+
+    def __init__(self, root: Path, make: Callable[[Path], Any] = train_sweep) -> None:
+        make(root)
         self.folder = Folder(root)
         self.root = root
         self.files = sorted(path for path in root.rglob("*") if path.is_file())
         self.contents = {path: path.read_bytes() for path in self.files}
         self.run_id = load_results(str(root)).runs["run_id"][0]
+
+    @functools.cached_property
+    def watched(self) -> "Genuine":
+        """A folder beside this one, of runs that `watch` has recorded."""
+        return Genuine(self.root.parent / "watched", watch_runs)
 
     def named(self, *parts: str) -> list[Path]:
         """The files with one of these texts in their paths."""
@@ -154,6 +186,12 @@ def changed_file(draw: Callable, path: Path, genuine: bytes) -> bytes:
     return yaml_text.dumps(changed_value(draw, yaml_text.loads(genuine.decode()))).encode(errors="surrogatepass")
 
 
+#: What `bth export` reads and writes.
+EXPORTS: list[Callable[[Genuine], Any]] = [
+    lambda genuine: write_csv_files(load_results(str(genuine.root)), genuine.root.parent / "csv"),
+    lambda genuine: write_event_files(load_results(str(genuine.root)), genuine.root.parent / "events", replace=True),
+    lambda genuine: list(exported_runs(load_results(str(genuine.root)))),
+]
 #: What commands read from a results folder.
 READINGS: list[Callable[[Genuine], Any]] = [
     lambda genuine: check_files(genuine.folder),
@@ -165,6 +203,16 @@ READINGS: list[Callable[[Genuine], Any]] = [
     lambda genuine: load_results(str(genuine.root)).table(),
     lambda genuine: load_results(str(genuine.root)).configurations(),
     lambda genuine: load_results(str(genuine.root)).network(genuine.run_id),
+    *EXPORTS,
+]
+
+
+#: The same for a folder of watched runs.
+READINGS_OF_WATCHED: list[Callable[[Genuine], Any]] = [
+    lambda genuine: load_results(str(genuine.root)).table(),
+    lambda genuine: load_results(str(genuine.root)).configurations(),
+    lambda genuine: watched_runs(genuine.folder),
+    *EXPORTS,
 ]
 
 
@@ -231,6 +279,12 @@ def results(draw: Callable, genuine: Genuine) -> str:
     return with_replaced(draw, genuine, path, lambda: outcome(lambda: reading(genuine)))
 
 
+def watched(draw: Callable, genuine: Genuine) -> str:
+    path = draw(st.sampled_from(genuine.watched.files))
+    reading = draw(st.sampled_from(READINGS_OF_WATCHED))
+    return with_replaced(draw, genuine.watched, path, lambda: outcome(lambda: reading(genuine.watched)))
+
+
 def table(draw: Callable, genuine: Genuine) -> str:
     """Anybody's table of models, as `bth judge` reads it."""
     original = pq.read_table(genuine.named("runs/")[0])
@@ -254,4 +308,11 @@ def with_replaced(draw: Callable, genuine: Genuine, path: Path, load: Callable[[
         path.write_bytes(genuine.contents[path])
 
 
-LOADERS = {"spec": spec, "manifest": manifest, "plan": plan, "results": results, "table": table}
+LOADERS = {
+    "spec": spec,
+    "manifest": manifest,
+    "plan": plan,
+    "results": results,
+    "watched": watched,
+    "table": table,
+}

@@ -364,6 +364,15 @@ def test_a_statistic_has_no_name_of_another_column(watched, name):
         load_results(watched).table()
 
 
+def test_more_names_in_a_config_than_can_be_judged_are_refused_at_once(watched):
+    manifest = sorted(watched.glob("cohorts/*/manifest.json"))[0]
+    value = json.loads(manifest.read_text())
+    value["runs"][0]["config"]["config"] = {f"n{number}": number for number in range(3000)}
+    manifest.write_text(json.dumps(value))
+    refused = CliRunner().invoke(app, ["report", str(watched)])
+    assert str(refused.exception) == "axes: 3,001 columns; at most 500 can be judged"
+
+
 def test_a_run_of_which_nothing_was_recorded_is_exported(watched, tmp_path):
     cohort = sorted(watched.glob("cohorts/*"))[0]
     for table in ("dynamics", "outcomes"):

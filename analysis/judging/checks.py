@@ -12,6 +12,8 @@ from benevolent.trainables.store.statuses import Status
 
 #: Values of an axis that is not numeric: each is an effect of its own in the model of the axes.
 MOST_TEXTS = 1000
+#: Axes that can be judged: every two of them are looked at together.
+MOST_AXES = 500
 
 
 def check_fractions(**values: float) -> None:
@@ -74,6 +76,8 @@ def check_axes(table: pd.DataFrame, target: str, axes: Sequence[str]) -> None:
     """Refuse axes that do not tell configurations apart."""
     if not axes:
         raise BadInput("axes is empty: name the columns that make a configuration")
+    if len(axes) > MOST_AXES:
+        raise BadInput(f"axes: {len(axes):,} columns; at most {MOST_AXES} can be judged")
     require_columns(table, axes, "axis")
     for axis in axes:
         if axis == target:
