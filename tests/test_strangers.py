@@ -202,6 +202,16 @@ def test_status_shows_what_results_say_as_text(changed):
     assert "[bold]\N{REPLACEMENT CHARACTER}[31m" in shown.stdout and "\x1b" not in shown.stdout
 
 
+def test_a_plan_whose_columns_hold_lists_is_damaged(changed):
+    for path in changed.named("plan/runs"):
+        table = Folder(path.parent).read_table(path.name)
+        column = pa.array([[1, 2]] * len(table))
+        place = table.column_names.index("optimizer.lr")
+        path.write_bytes(with_checksum(parquet_bytes(table.set_column(place, "optimizer.lr", column)), in_footer=True))
+    with pytest.raises(BadInput, match=r"optimizer\.lr has values that are lists"):
+        load_results(changed.root).table()
+
+
 def test_a_report_imports_no_measure_that_the_results_name(changed, tmp_path, monkeypatch):
     made = tmp_path / "made"
     (tmp_path / "of_a_stranger.py").write_text(f"open({str(made)!r}, 'w')\ndef mine(network): return 1.0\n")

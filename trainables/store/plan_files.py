@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from benevolent.trainables.errors import damaged
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.folder import Folder
 from benevolent.trainables.store.table_schemas import planned_cohorts, planned_runs
@@ -51,6 +52,18 @@ def write_plan(results: Folder, runs: pd.DataFrame, cohorts: pd.DataFrame) -> No
 
 
 def tables_of_runs(results: Folder, last_only: bool = False) -> list[pa.Table]:
-    """Return the tables of runs of all plans, the newest first, or only the newest."""
+    """Return the tables of runs of all plans, the newest first, or only the newest.
+
+    Raises:
+        BadInput: one is damaged.
+    """
     numbers = sorted(plan_numbers(results), reverse=True)
-    return [results.read_table(paths.plan_runs(number)) for number in (numbers[:1] if last_only else numbers)]
+    return [_table_of_runs(results, paths.plan_runs(number)) for number in (numbers[:1] if last_only else numbers)]
+
+
+def _table_of_runs(results: Folder, path: str) -> pa.Table:
+    table = results.read_table(path)
+    for field in table.schema:
+        if pa.types.is_nested(field.type):
+            raise damaged(f"{results.uri}/{path}", f"{field.name} has values that are lists or mappings")
+    return table
