@@ -458,6 +458,28 @@ def test_bug_in_a_reader_is_not_reported_as_damaged_files(monkeypatch, changes, 
     assert refusal("own").startswith(f"data.name = 'own': its reader: {line}")
 
 
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"train": (12, 8)}, True),
+        ({"train": (10, 10)}, False),
+        ({"train": (12, 8), "shape": (3000, 3000)}, False),  # too many numbers to read them for this
+        ({"read": lambda root: (root / "nothing").read_bytes()}, False),  # the file may be on the machines that train
+        ({"train": (12, 8), "folder": "nowhere"}, False),
+    ],
+)
+def test_what_a_small_reader_declares_is_checked_before_training_where_its_data_are(monkeypatch, changes, refused):
+    part = data.RawSplit(np.zeros((20, 2), np.float32), np.arange(20) % 2)
+    own = data.Reader(lambda root: data.RawDataset(part), (2,), (10, 10), (), "made here")
+    monkeypatch.setitem(data.READERS, "own", dataclasses.replace(own, **changes))
+    data.readers._read.cache_clear()
+    if refused:
+        with pytest.raises(BadInput, match="what it reads is not what it declares"):
+            data.check_own("own")
+    else:
+        data.check_own("own")
+
+
 INPUTS = np.zeros((20, 2), np.float32)
 HOLED = np.where(np.arange(40).reshape(20, 2) == 13, np.nan, INPUTS)
 LABELS = np.arange(20) % 2

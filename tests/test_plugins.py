@@ -142,10 +142,11 @@ def test_a_mistake_in_a_builder_is_one_line(lab, arguments, line):
 
 def test_a_reader_and_its_declaration_have_to_agree(lab):
     module = lab / "my_lab.py"
-    module.write_text(module.read_text().replace("train=(60, 60)", "train=(60, 50)"))
-    refused = bth(lab, "data", "fetch", "bars")
-    line = "what it reads is not what it declares (train: examples of each class (60, 60), declared (60, 50))"
-    assert refused.returncode == 2 and refused.stderr == f"error: data.name = 'bars': its reader: {line}\n"
+    module.write_text(module.read_text().replace("train=(60, 60)", "train=(60, 70)"))
+    line = "what it reads is not what it declares (train: examples of each class (60, 60), declared (60, 70))"
+    for words in (("data", "fetch", "bars"), ("plan", "my-sweep.yaml")):
+        refused = bth(lab, *words)
+        assert refused.returncode == 2 and refused.stderr == f"error: data.name = 'bars': its reader: {line}\n"
 
 
 def test_results_that_need_a_module_name_it(lab):

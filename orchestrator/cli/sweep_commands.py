@@ -89,6 +89,7 @@ def plan(
         from benevolent.orchestrator.plan.expand import expand
         from benevolent.orchestrator.spec.load_spec import load_spec
         from benevolent.orchestrator.spec.names import check_names
+        from benevolent.trainables.data import check_own
         from benevolent.trainables.machine_cpus import machine_cpus
 
     if spec.startswith(STUDY_PREFIX):
@@ -106,6 +107,8 @@ def plan(
         slots = max(1, int(cores / sweep.resources.cpus))
         with located_in(f"sweep {sweep.name}"):
             planned = expand(sweep, slots=slots)
+        for name in planned.new_data_sets:
+            check_own(name)
         detectable = detectable_table(Design.of(planned, sweep.record), effect)
         outcomes = len(sweep.judging.outcomes)
         estimate = estimate_sweep(planned, slots, True, cores, outcomes, machine_pace())

@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import importlib.util
 import itertools
+import math
 import os
 import pickle
 import shutil
@@ -101,6 +102,9 @@ class UndeclaredArrays(DamagedFiles):
 class UnusableArrays(DamagedFiles):
     """Arrays that no network can be trained on, such as labels that are not classes."""
 
+
+#: Numbers that a data set has at most which is read only to be checked.
+FEW_NUMBERS = 10_000_000
 
 #: Classes whose counts an error line lists, at most.
 CLASSES_LISTED = 12
@@ -312,6 +316,26 @@ def read(name: str) -> RawDataset:
         BadInput: no such data set, or its files are missing or damaged.
     """
     return _provided[name] if name in _provided else _read(name, data_root())
+
+
+def check_own(name: str) -> None:
+    """Refuse a small data set of a user's own that is not what its reader declares.
+
+    A large one is not read, and one that cannot be read here is not refused: it may be there where runs train.
+
+    Raises:
+        BadInput: as `read`.
+    """
+    reader = READERS.get(name)
+    if reader is None or reader.fetch or reader.digest or not is_present(name):
+        return
+    if math.prod(reader.shape) * (sum(reader.train) + sum(reader.test)) > FEW_NUMBERS:
+        return
+    try:
+        read(name)
+    except BadInput as error:
+        if isinstance(error.__cause__, UndeclaredArrays | UnusableArrays):
+            raise
 
 
 @functools.cache
