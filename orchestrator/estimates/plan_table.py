@@ -85,9 +85,8 @@ def _times(estimate: SweepEstimate) -> list[str]:
     if estimate.can_end_before:
         usual = duration(estimate.wall_seconds(estimate.cores, to_limits=False))
         whole += f"; about {usual} if runs that can end before their limit train {USUAL_SHARE:.0%} of it"
-    stages = (
-        f"start-up {duration(estimate.startup_seconds)}, training {training}, measuring {measuring}, judging {report}"
-    )
+    start_up = duration(estimate.startup_seconds)
+    stages = f"start-up {start_up}, training {training}, measuring {measuring}, judging {report}"
     return [f"time on one core: {stages}", whole]
 
 

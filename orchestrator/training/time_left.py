@@ -246,9 +246,8 @@ class TimeLeft:
             )
         starts = [self.actor_price * machine_pace] * (self.workers.actors - self.actors_started)
         started = [0.0] * self.actors_started
-        return (
-            self._start_left() + wall_seconds(left, self.workers, started + starts) + self.seconds_after * machine_pace
-        )
+        seconds = wall_seconds(left, self.workers, started + starts)
+        return self._start_left() + seconds + self.seconds_after * machine_pace
 
     def _start_left(self) -> float:
         """Return the seconds until the first report."""
