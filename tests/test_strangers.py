@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import typer
 from loader_cases import SPEC, Genuine, parquet_bytes, with_checksum
 from torch import nn
 from typer.testing import CliRunner
@@ -20,6 +21,7 @@ from benevolent.analysis.measures.missing_measures import MeasureJob
 from benevolent.analysis.measures.on_checkpoints import measure_file
 from benevolent.analysis.trackers import write_event_files
 from benevolent.orchestrator import lease
+from benevolent.orchestrator.cli.console import exit_if_failed, print_error, print_item
 from benevolent.orchestrator.cli.main import app
 from benevolent.orchestrator.spec import yaml_text
 from benevolent.orchestrator.spec.load_spec import load_spec
@@ -200,6 +202,17 @@ def test_status_shows_what_results_say_as_text(changed):
         path.unlink()
     shown = CliRunner().invoke(app, ["status", str(changed.root)], env={"COLUMNS": "200"}, catch_exceptions=False)
     assert "[bold]\N{REPLACEMENT CHARACTER}[31m" in shown.stdout and "\x1b" not in shown.stdout
+
+
+def test_lines_about_results_hold_no_control_characters(capsys):
+    print_item("varied: \x1b[31m[/x]")
+    print_error("\x1b[31m[/x]")
+    with pytest.raises(typer.Exit):
+        exit_if_failed(["\x1b[31m[/x]"])
+    printed = capsys.readouterr()
+    mark = "\N{REPLACEMENT CHARACTER}[31m[/x]"
+    assert printed.out == f"varied: {mark}\n"
+    assert printed.err == f"error: {mark}\nfailed: {mark}\n"
 
 
 def test_a_plan_whose_columns_hold_lists_is_damaged(changed):

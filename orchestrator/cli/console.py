@@ -39,25 +39,23 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 
 def print_error(message: str) -> None:
     """Print an error in one line on stderr."""
-    from benevolent.analysis.formatting import printable
-
-    lines = [printable(line) for line in message.splitlines()]
-    errors.print(f"[red]error:[/] {escape(chr(10).join(lines))}", soft_wrap=True)
+    errors.print(f"[red]error:[/] {_as_text(message)}", soft_wrap=True)
 
 
 def print_verdict_table(verdicts: "Verdicts", rows: int | None, see_all: str) -> None:
     """Print verdicts as one table; arguments as in `analysis.report.verdict_table`."""
-    from benevolent.analysis.formatting import printable
     from benevolent.analysis.report import verdict_table
 
     console.print(verdict_table(verdicts, min(console.width, VERDICT_WIDTH), rows, see_all))
     for note in verdicts.notes:
-        print_item(f"note: {printable(note)}")
+        print_item(f"note: {note}")
 
 
 def print_item(text: str, indent: int = 2) -> None:
-    """Print text that may be longer than a line; its further lines are indented."""
-    lines = textwrap.wrap(text, min(console.width, VERDICT_WIDTH), subsequent_indent=" " * indent)
+    """Print text that may be longer than a line, without control characters; its further lines are indented."""
+    from benevolent.analysis.formatting import printable
+
+    lines = textwrap.wrap(printable(text), min(console.width, VERDICT_WIDTH), subsequent_indent=" " * indent)
     console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
@@ -91,6 +89,13 @@ def print_descriptions(folder: "Folder") -> None:
 def exit_if_failed(failures: Sequence[str]) -> None:
     """Print a line for each failure; exit with code 1 if there is any."""
     for failure in failures:
-        errors.print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+        errors.print(f"[red]failed:[/] {_as_text(failure)}", soft_wrap=True)
     if failures:
         raise typer.Exit(1)
+
+
+def _as_text(message: str) -> str:
+    """Return markup that shows a message as it is, without control characters: what it quotes may be a stranger's."""
+    from benevolent.analysis.formatting import printable
+
+    return escape("\n".join(printable(line) for line in message.splitlines()))
