@@ -19,8 +19,8 @@ MARKS = {
     ADDS_IN_TRANSFER: "◑",
     NOT_SHOWN: "·",
     NEGLIGIBLE: "×",
-    FUNCTION_OF_AXES: "◌",
     UNDECIDED: "○",
+    FUNCTION_OF_AXES: "◌",
     DESCRIBED: " ",
 }
 
