@@ -72,6 +72,8 @@ def _groups_of(text: str) -> tuple[tuple[int, ...], ...]:
 class DataConfig(Section):
     """The data set, its task and splits, and the interventions on training labels and inputs.
 
+    The fields `frequency`, `noise`, `dimension`, `hard_test` and `fresh` are those of synthetic tasks.
+
     `name`: the data set or synthetic task; `bth list datasets` shows all.
 
     `train_size`, `validation_size`, `test_size`: examples of this split. The splits are stratified and disjoint; a
@@ -113,12 +115,11 @@ class DataConfig(Section):
     `augment`: mirrors, moves or cuts the images of every training step at random, drawn from the run's seed
     (`trainables.data.augmentation`); losses and errors are those of the images as they are, on every split.
 
-    The other fields belong to synthetic tasks. `frequency`: of the wave in the task frequency, and of the curve between
-    the classes of disk. `noise`: the probability of a wrong label in disk, and of a flipped first coordinate in
-    sparse_linear. `dimension`: of an input of frequency, sinusoid, sparse_linear or sphere, and the pairs in one of
-    xord; by default that of the task's source. `hard_test`: the positives of the test split of xord have exactly one
-    pair of equal signs (Brutzkus and Globerson 2019). `fresh`: the training examples of every epoch are new, drawn from
-    the run's seed.
+    `frequency`: of the wave in the task frequency, and of the curve between the classes of disk. `noise`: the
+    probability of a wrong label in disk, and of a flipped first coordinate in sparse_linear. `dimension`: of an input
+    of frequency, sinusoid, sparse_linear or sphere, and the pairs in one of xord; by default that of the task's source.
+    `hard_test`: the positives of the test split of xord have exactly one pair of equal signs (Brutzkus and Globerson
+    2019). `fresh`: the training examples of every epoch are new, drawn from the run's seed.
     """
 
     inert: ClassVar = {
