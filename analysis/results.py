@@ -166,8 +166,9 @@ class Results:
         else:
             places = places_at_epoch(self.dynamics, runs, at)
             runs = as_known_at(runs, self.outcomes, places)
+        dynamics, measures = self.dynamics, self.measures  # whose own errors name a file
         with located_in(self.folders[0].uri):
-            predictors = predictors_at(self.dynamics, self.measures, places, runs.columns)
+            predictors = predictors_at(dynamics, measures, places, runs.columns)
         return runs.merge(predictors, on="run_id", how="left")
 
     @property
