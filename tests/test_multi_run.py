@@ -218,3 +218,10 @@ def test_rates_by_layer_need_the_weights_left():
         ticket_curves(table)
     one = table[table["prune.rounds"] == 1]
     assert ticket_curves(one, left="left")["weights_left"].tolist() == [1.0, 0.75]
+
+
+def test_what_is_no_table_is_refused_in_a_line():
+    with pytest.raises(BadInput, match=r"^table: \[1\]; expected a DataFrame$"):
+        layer_drops([1])
+    with pytest.raises(BadInput, match="needs a table from ticket_curves"):
+        smallest_tickets(pd.DataFrame({"init.scale": [1.0]}))

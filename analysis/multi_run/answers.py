@@ -8,6 +8,7 @@ from torch import Tensor
 
 from benevolent.analysis.results import Results, check_trust
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import built_network
@@ -44,6 +45,7 @@ class Answers:
         return self.predicted == self.labels
 
 
+@checked_arguments
 def answers_of_runs(results: Results, run_ids: Sequence[str], split: str) -> Answers:
     """Collect the answers of runs to all examples of a split, also to those that `data.subset` keeps from a run.
 

@@ -22,10 +22,12 @@ from benevolent.analysis.multi_run.label_codes import label_bits, validated_scal
 from benevolent.analysis.results import Results
 from benevolent.analysis.statistics.configurations import require_columns
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store.statuses import ENDED
 
 
+@checked_arguments
 def description_length(
     results: Results,
     axes: Sequence[str] = (),
@@ -66,6 +68,7 @@ def description_length(
     return pd.DataFrame(rows)
 
 
+@checked_arguments
 def prequential_blocks(
     results: Results,
     axes: Sequence[str] = (),

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from benevolent.analysis.statistics.nearest import nearest_in_ratio
+from benevolent.trainables.arguments import checked_arguments
 
 
-def mean_risks(table: pd.DataFrame, size: str, risk: str) -> "pd.Series[float]":
+@checked_arguments
+def mean_risks(table: pd.DataFrame, size: str, risk: str) -> pd.Series:
     """Return the geometric mean over seeds of a risk, by size in ascending order.
 
     A peak may be orders of magnitude higher in one seed than in another, and the arithmetic mean would show that seed
@@ -28,6 +30,7 @@ def mean_risks(table: pd.DataFrame, size: str, risk: str) -> "pd.Series[float]":
     return np.exp(logs.groupby(table[size]).mean()).rename(risk)
 
 
+@checked_arguments
 def descents(table: pd.DataFrame, size: str, risk: str, threshold: float) -> pd.DataFrame:
     """Return where the risk of every seed falls, rises and falls again.
 
@@ -67,6 +70,7 @@ def descents(table: pd.DataFrame, size: str, risk: str, threshold: float) -> pd.
     return rows.reset_index()
 
 
+@checked_arguments
 def peaks_at(table: pd.DataFrame, size: str, risk: str, threshold: float) -> bool:
     """Return whether the mean risk is largest at the size nearest to the threshold, or at a neighbor of that size.
 

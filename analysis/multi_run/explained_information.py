@@ -13,6 +13,7 @@ from benevolent.analysis.statistics.label_information import (
     null_explained_information,
 )
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack.scores import predicted
 
@@ -35,6 +36,7 @@ class ExplainedInformation(NamedTuple):
     null: float
 
 
+@checked_arguments
 def explained_by(
     results: Results, run_id: str, reference: str, split: str = "test", step: int | None = None
 ) -> ExplainedInformation:

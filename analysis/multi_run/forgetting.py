@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benevolent.analysis.results import Results, check_trust
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import built_network
@@ -42,6 +43,7 @@ class CheckpointAnswers:
     right: Tensor
 
 
+@checked_arguments
 def forgetting_table(results: Results, run_ids: Sequence[str]) -> pd.DataFrame:
     """Follow every training example through the last phase of runs.
 
@@ -83,6 +85,7 @@ def forgetting_table(results: Results, run_ids: Sequence[str]) -> pd.DataFrame:
     return pd.concat([tables[run_id] for run_id in run_ids], ignore_index=True)
 
 
+@checked_arguments
 def summarize_forgetting(examples: pd.DataFrame, by: Sequence[str] = ("run_id",)) -> pd.DataFrame:
     """Summarize groups of examples.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from benevolent.analysis.multi_run.grouping import groups_with_reference, paired_by_replicate
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
 from benevolent.analysis.statistics.resampling import bootstrap_counts, percentile_interval
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.rng import generator
 
 #: Accuracies that differ by less are equal: rounding must not decide whether the threshold is reached.
@@ -30,6 +31,7 @@ class Crossing(NamedTuple):
     up_to: float
 
 
+@checked_arguments
 def intrinsic_dimension(
     table: pd.DataFrame,
     axes: Sequence[str] = (),

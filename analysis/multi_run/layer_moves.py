@@ -15,6 +15,7 @@ from benevolent.analysis.multi_run.examples import EXAMPLES_PER_PASS, load_examp
 from benevolent.analysis.multi_run.parameter_path import compute_statistics
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.rng import generator
 from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.layer_types import is_batch_norm
@@ -25,6 +26,7 @@ State = Mapping[str, Tensor]
 DRAWN_ANEW = "init/reset"
 
 
+@checked_arguments
 def reset_errors(results: Results, run_id: str, states: Sequence[str | int]) -> pd.DataFrame:
     """Set each layer of a trained network back, alone and without further training.
 
@@ -68,6 +70,7 @@ def _tensors_at(results: Results, run_id: str, state: str | int) -> State:
     return results.network(run_id, step=epoch * config.steps_per_epoch).state_dict()
 
 
+@checked_arguments
 def layer_moves(results: Results, run_id: str) -> pd.DataFrame:
     """Move each layer of a trained network back to its start, and as far in a random direction.
 

@@ -7,12 +7,14 @@ import pandas as pd
 
 from benevolent.analysis.multi_run.grouping import groups_with_reference
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
+from benevolent.trainables.arguments import checked_arguments
 
 #: Drops that exceed the tolerance by less do not exceed it: the difference is rounding.
 ROUNDING = 1e-9
 RESET = ["reset.to", "reset.layers"]
 
 
+@checked_arguments
 def reset_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "test_error") -> pd.DataFrame:
     """Compute the accuracy that each run lost when layers of its trained network were reset, without further training.
 
@@ -50,6 +52,7 @@ def reset_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "
     return pd.concat(tables, ignore_index=True)[[*axes, *RESET, "seed", "error", "drop"]]
 
 
+@checked_arguments
 def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "test_error") -> pd.DataFrame:
     """Average over seeds the accuracy that is lost when layers of a trained network are reset.
 
@@ -74,6 +77,7 @@ def layer_drops(table: pd.DataFrame, axes: Sequence[str] = (), *, error: str = "
     return groups.agg(drop="mean", least="min", most="max", seeds="count").reset_index()
 
 
+@checked_arguments
 def layer_robustness(drops: pd.DataFrame, axes: Sequence[str] = (), *, tolerance: float = 0.05) -> pd.DataFrame:
     """Count the critical layers and average the drops, for each state that layers are reset to.
 

@@ -12,6 +12,7 @@ from benevolent.analysis.multi_run.loss_sensitivity import StackExamples, loss_s
 from benevolent.analysis.multi_run.stored_tensors import stored_tensors
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.rng import StackGenerator
@@ -25,6 +26,7 @@ from benevolent.trainables.training.example_order import training_orders
 LARGEST_DEVIATION = 0.01
 
 
+@checked_arguments
 def loss_sensitivity_table(results: Results, every: int) -> pd.DataFrame:
     """Return the loss sensitivities of all runs of a sweep, whose own training is unrolled in float64.
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from benevolent.analysis.multi_run.grouping import groups_of_runs, groups_with_reference
 from benevolent.analysis.statistics.configurations import numeric_column, require_columns
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.pruning import is_pruned
 from benevolent.trainables.errors import BadInput
 
@@ -25,8 +26,9 @@ PRUNE_FIELDS = (
 )
 
 
+@checked_arguments
 def ticket_values(
-    table: pd.DataFrame, columns: Sequence[str], axes: Sequence[str] = (), *, left: str | None = None
+    table: pd.DataFrame, columns: Sequence[str | int], axes: Sequence[str] = (), *, left: str | None = None
 ) -> pd.DataFrame:
     """Return values of tickets and controls by the fraction of weights left, one row per fraction, control and seed.
 
@@ -47,6 +49,7 @@ def ticket_values(
     return groups[list(columns)].mean().reset_index()
 
 
+@checked_arguments
 def ticket_curves(
     table: pd.DataFrame,
     axes: Sequence[str] = (),
@@ -143,6 +146,7 @@ def _compare_with_dense(dense: pd.DataFrame, sparse: pd.DataFrame, error: str, e
     return row
 
 
+@checked_arguments
 def smallest_tickets(curves: pd.DataFrame, axes: Sequence[str] = (), *, tolerance: float = 0.005) -> pd.DataFrame:
     """Find the smallest fraction of weights left at which networks are as accurate as the dense one.
 
@@ -156,10 +160,15 @@ def smallest_tickets(curves: pd.DataFrame, axes: Sequence[str] = (), *, toleranc
         tried is; 1 if only the dense network is); `tried`, the smallest fraction tried; `speed_up` of the fastest
         sparse ticket, which may be below 1, and `fastest`, its fraction of weights left.
 
+    Raises:
+        BadInput: a column is absent, or two rows of a group have the same fraction.
+
     >>> curves = pd.DataFrame({"weights_left": [1, 0.5, 0.25], "ticket": [0.9, 0.91, 0.896], "speed_up": [1, 2, 1.5]})
     >>> smallest_tickets(curves.assign(reinit=[np.nan, 0.9, 0.8])).to_dict("records")
     [{'ticket': 0.25, 'reinit': 0.5, 'tried': 0.25, 'speed_up': 2.0, 'fastest': 0.5}]
     """
+    if "weights_left" not in curves:
+        raise BadInput("curves: has no column 'weights_left'; needs a table from ticket_curves")
     rows = []
     for levels, curve in groups_of_runs(curves, axes, ["weights_left"]):
         fraction = curve["weights_left"]

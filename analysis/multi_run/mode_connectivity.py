@@ -17,6 +17,7 @@ from benevolent.analysis.multi_run.fitted_curves import find_loss, fit_curve
 from benevolent.analysis.multi_run.parameter_path import ParameterPath, State, linear_path
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.stack import built_network
 from benevolent.trainables.stack.scores import mistakes
@@ -65,6 +66,7 @@ def loss_along_path(
     return pd.DataFrame(rows, index=pd.Index(positions, name="t"))
 
 
+@checked_arguments
 def loss_between_runs(
     results: Results,
     first: str,

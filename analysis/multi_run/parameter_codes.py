@@ -21,12 +21,14 @@ from benevolent.analysis.multi_run.examples import Examples, load_examples, netw
 from benevolent.analysis.multi_run.grouping import paired_by_replicate
 from benevolent.analysis.multi_run.label_codes import label_bits
 from benevolent.analysis.results import Results
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.errors import BadInput
 
 #: Bits of a number that is sent as it is.
 WHOLE = 32
 
 
+@checked_arguments
 def two_part_code(results: Results, runs: pd.DataFrame, precisions: Sequence[int] = (WHOLE,)) -> pd.DataFrame:
     """Compute the two-part code of the training labels of each run; the formula is at the top of this module.
 

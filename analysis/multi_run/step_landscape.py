@@ -15,6 +15,7 @@ from torch import Tensor
 from benevolent.analysis.measures.landscape import STEPS
 from benevolent.analysis.multi_run.batch_loss import BatchLoss, StepOfRuns, kept_steps
 from benevolent.analysis.results import Results
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.stack.network import Network
 
 
@@ -116,6 +117,7 @@ def input_shifts(loss: BatchLoss, parameters: Tensor, learning_rates: Tensor) ->
     return shifts
 
 
+@checked_arguments
 def landscape_table(results: Results, run_ids: Collection[str] | None = None) -> pd.DataFrame:
     """Return `landscape_along_gradient` of every kept checkpoint of the last phase, on the batch that comes next.
 
@@ -135,6 +137,7 @@ def landscape_table(results: Results, run_ids: Collection[str] | None = None) ->
     return pd.DataFrame(rows)
 
 
+@checked_arguments
 def shift_table(results: Results, run_ids: Collection[str] | None = None) -> pd.DataFrame:
     """Return `gradient_shifts` and `input_shifts` of every kept checkpoint, as each run's own learning rate steps.
 

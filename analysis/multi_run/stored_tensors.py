@@ -3,12 +3,14 @@
 from torch import Tensor
 
 from benevolent.analysis.results import Results
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.errors import BadInput
 from benevolent.trainables.store import paths
 from benevolent.trainables.store.cohort_files import CohortFiles
 from benevolent.trainables.store.parameters import read_parameters
 
 
+@checked_arguments
 def stored_tensors(results: Results, name: str, step: int | None = None) -> dict[str, Tensor]:
     """Return one tensor of every run that has ended, by run id; each file is read once.
 

@@ -6,10 +6,12 @@ import pandas as pd
 
 from benevolent.analysis.results import Results
 from benevolent.trainables import data
+from benevolent.trainables.arguments import checked_arguments
 from benevolent.trainables.config.run import RunConfig
 from benevolent.trainables.stack import built_network
 
 
+@checked_arguments
 def tickets_table(results: Results) -> pd.DataFrame:
     """Return one row per run of a sweep over `prune`, dense networks and earlier rounds included.
 

@@ -161,7 +161,7 @@ def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     return groups.ngroup().to_numpy()
 
 
-def require_columns(table: pd.DataFrame, names: Iterable[str], role: str) -> None:
+def require_columns(table: pd.DataFrame, names: Iterable[str | int], role: str) -> None:
     """Check that columns exist.
 
     Args:
@@ -174,7 +174,8 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], role: str) -> Non
     """
     for name in names:
         if name not in table.columns:
-            hint = did_you_mean(name, table.columns, meant=meant_field(name, map(str, table.columns)))
+            columns = [str(column) for column in table.columns]
+            hint = did_you_mean(str(name), columns, meant=meant_field(str(name), columns))
             raise BadInput(f"{role} {name!r} is not a column of the table{hint}")
 
 

@@ -15,7 +15,7 @@ from benevolent.analysis.detectable_effect import (
     replicates_for,
     replicates_for_negligible,
 )
-from benevolent.analysis.formatting import number
+from benevolent.analysis.formatting import number, quantity
 from benevolent.analysis.judging.decision_rule import (
     MINIMUM_LINEAGES,
     SMALL_CORRELATION,
@@ -162,7 +162,7 @@ def _transfer_text(design: Design) -> str:
         return "never claimed where all configurations share their seeds"
     if design.lineages < MINIMUM_LINEAGES:
         return (
-            f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES}); a lineage is a configuration, with "
+            f"undecided: {_lineages_text(design)}; a lineage is a configuration, with "
             "those that start from its networks"
         )
     gains = []
@@ -176,11 +176,15 @@ def _negligible_text(design: Design) -> str:
     if design.shares_seeds:
         return "never said where all configurations share their seeds"
     if design.lineages < MINIMUM_LINEAGES:
-        return f"undecided: {design.lineages} lineages (at least {MINIMUM_LINEAGES})"
+        return f"undecided: {_lineages_text(design)}"
     needed = _replicates_text(design.replicates_for_negligible())
     lineages = [f"{lineages_for_negligible(r2):,} (R² {r2:g})" for r2 in BASELINE_R2]
     gain = f"a gain below {SMALL_GAIN:g} takes at most as many lineages: {', '.join(lineages)}"
     return f"a correlation below {SMALL_CORRELATION:g} takes {needed}; {gain}"
+
+
+def _lineages_text(design: Design) -> str:
+    return f"{quantity(design.lineages, 'lineage')} (at least {MINIMUM_LINEAGES})"
 
 
 def _sharing(design: Design) -> str:

@@ -62,10 +62,10 @@ def _totals(estimate: SweepEstimate) -> list[str]:
     disk = decimal(estimate.disk_bytes)
     if not estimate.keeps_parameters:
         disk += f" ({decimal(estimate.kept_bytes)} when all is measured)"
-    lines = [
-        runs,
-        f"{quantity(estimate.cohorts, 'cohort')}, {estimate.slots} at a time; memory up to {memory}, disk up to {disk}",
-    ]
+    cohorts = quantity(estimate.cohorts, "cohort")
+    if estimate.cohorts > 1:
+        cohorts += f", {min(estimate.slots, estimate.cohorts)} at a time"
+    lines = [runs, f"{cohorts}; memory up to {memory}, disk up to {disk}"]
     lines += _times(estimate)
     if estimate.to_fetch:
         root = escape(str(data.data_root()))
