@@ -56,6 +56,8 @@ from benevolent.trainables.store.folder import Folder
 #: Kills of the command, of each kind of process below it, and of its process group.
 KILLS_OF_EACH = 6
 SEED = 18
+#: Part of a command after the first file of a process in which it is killed: a worker ends soon after.
+PARTS_OF_ITS_WORK = 12
 #: A disk that the results fit on, and what is left of it for a lease, but not for a report.
 DISK_BYTES = 16 * 2**20
 LEFT_BYTES = 64 * 2**10
@@ -108,7 +110,7 @@ def kill_below(victim: str, duration: float, sweep: DisturbedSweep, rng: random.
     begin = time.monotonic()
     first = "measures/*" if victim == "worker that measures" else "cohorts/*/checkpoints/*"
     wait_until(lambda: sweep.files(first), process)
-    time.sleep(rng.uniform(0, duration / 4))
+    time.sleep(rng.uniform(0, duration / PARTS_OF_ITS_WORK))
     instant = f"after {time.monotonic() - begin:.0f} s"
     found = find_processes(process.pid, victim)
     for chosen in found[:1]:
@@ -119,7 +121,7 @@ def kill_below(victim: str, duration: float, sweep: DisturbedSweep, rng: random.
 def kill_command(victim: str, duration: float, sweep: DisturbedSweep, rng: random.Random) -> str:
     """SIGKILL the command, or its process group; `duration`: of an undisturbed command."""
     process = sweep.start()
-    instant = rng.uniform(1, duration)
+    instant = rng.uniform(1, 0.9 * duration)  # commands take more or less
     end = time.monotonic() + instant
     wait_until(lambda: time.monotonic() > end, process)
     workers = find_processes(process.pid, "worker that trains")

@@ -228,15 +228,36 @@ def test_records_are_work_of_which_most_is_at_the_start():
 
 
 def test_networks_that_train_slowly_are_slow_to_measure_but_not_to_report_on():
-    """An epoch of 4 s where its price is 1 s, and measures that each make a pass over the examples in 4 s."""
+    """Epochs of 7 s where their price is 1 s: with the second that is expected, 8 s for 2 s of price."""
     now = [0.0]
     work = CohortWork(10, {"train": 10}, 0.1, 0.2, measuring_epochs=1.0)
     left = TimeLeft({"a": work}, ALONE, lambda: now[0], seconds_after=5.0)
     left.trained("a", report("train", 0))
     assert left.seconds() == 10 + 10 * (0.2 + 0.1) + 5
-    now[0] = 2.0
-    left.trained("a", report("train", 0.5))
-    assert left.seconds() == 38 + 10 * (0.2 + 0.4) + 5
+    now[0] = 7.0
+    left.trained("a", report("train", 1))
+    assert left.seconds() == 4 * 9 + 10 * (0.2 + 4 * 0.1) + 5
+
+
+def test_a_report_on_next_to_nothing_hardly_changes_the_pace():
+    """The end of a cohort, in which files are written: with the second that is expected, 2.5 s for a price of 1.25 s."""
+    now = [0.0]
+    works = {name: CohortWork(1, {"train": 100}, 1.0, 0.0) for name in "ab"}
+    left = TimeLeft(works, ALONE, lambda: now[0])
+    left.trained("a", report("train", 99.75))
+    now[0] = 1.5
+    left.trained("a", report("train", 100, runs_done=1))
+    assert left.seconds() == 2.5 / 1.25 * 100
+
+
+def test_runs_that_ended_between_two_reports_ended_half_way_between_them_in_the_mean():
+    works = {name: CohortWork(40, {"train": 100}, 0.1, 0.0, usual_share=0.5) for name in "ab"}
+    now = [0.0]
+    left = TimeLeft(works, ALONE, lambda: now[0])
+    left.trained("a", report("train", 10))
+    now[0] = 40.0  # as priced: 20 epochs of 20 runs, in the mean
+    left.trained("a", report("train", 30, runs_done=40))
+    assert left.seconds() == pytest.approx(0.2 * 100 * 40 * 0.1)
 
 
 def test_cohorts_of_one_price_have_one_pace_and_others_their_own():
@@ -244,17 +265,15 @@ def test_cohorts_of_one_price_have_one_pace_and_others_their_own():
     works = {name: CohortWork(1, {"train": 100}, price, 0.0) for name, price in {"a": 1.0, "b": 1.0, "c": 2.0}.items()}
     left = TimeLeft(works, ALONE, lambda: now[0])
     left.trained("a", report("train", 0))
-    now[0] = 300.0
-    left.trained("a", report("train", 100, runs_done=1))
-    left.trained("c", report("train", 0))
     now[0] = 302.0
+    left.trained("a", report("train", 100, runs_done=1))
+    assert left.seconds() == 303 / 101 * (100 + 200)  # a second is expected to take a second; c goes by a
+    left.trained("c", report("train", 0))
+    now[0] = 315.0
     left.trained("c", report("train", 1))
-    assert left.seconds() == 3 * 100 + 2 * 99
-    left.trained("b", report("train", 0))
-    now[0] = 304.0  # a slow second of one that has a core for half of it: a pace of (300 + 1) / (100 + 0.1)
-    left.trained("b", report("train", 0.1))
-    left.trained("c", report("train", 1.5))
-    assert left.seconds() == pytest.approx(301 / 100.1 * 99.9 + 3 / 3 * 98.5 * 2)
+    of_c = (13 + 1) / (2 + 1 / 3)  # what is expected of it is 3, by a
+    of_a = (302 + 1) / (100 + 1 / (14 / 3))
+    assert left.seconds() == pytest.approx(of_a * 100 + of_c * 2 * 99)
 
 
 def test_the_first_networks_take_longer_to_measure_than_expected():
@@ -280,6 +299,6 @@ def test_the_pace_of_the_machine_counts_from_the_start():
     assert left.seconds() == 3 * (2 + 100 + 10 + 5)
     now[0] = 6.0
     left.trained("a", report("train", 0))
-    now[0] = 8.0
+    now[0] = 7.0
     left.trained("a", report("train", 1))
-    assert left.seconds() == 2 * 99 + 3 * (10 + 5)
+    assert left.seconds() == (1 + 1) / (1 + 1 / 3) * 99 + 3 * (10 + 5)

@@ -25,6 +25,8 @@ RUNS_OF_PRIOR = 10
 #: Epochs that a run still trains which has passed all that have ended, as a part of those it has trained; likewise the
 #: seconds of a start, or of the first networks that are measured, which take longer than their price.
 FURTHER = 0.25
+#: Seconds of a core after which what they trained says as much as what was expected of them: those between two reports.
+SECONDS_OF_PRIOR = 1.0
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,12 @@ class TimeLeft:
             passed = work.training_price(epochs) - work.training_price(position.epochs)
             position.price += max(0.0, passed) * running
             position.received_for_price = position.received
+        if ended > 0:
+            half_way = (position.epochs + epochs) / 2  # where they ended, in the mean
+            ended_at = epochs if epochs >= work.limit else half_way
+            position.shares += [min(1.0, ended_at / work.limit)] * ended
         position.reported = True
         position.epochs = epochs
-        position.shares += [min(1.0, epochs / work.limit)] * max(0, ended)
         position.runs_done = progress["runs_done"]
 
     def measured(self, cohort_id: str, networks: int) -> None:
@@ -263,17 +268,19 @@ class TimeLeft:
         return max(self.machine_pace, elapsed / self.start_price) if self.start_price else self.machine_pace
 
     def _pace_of(self, cohorts: Iterable[str], expected: float) -> float:
-        """Return the pace of training by the reports of some cohorts, or what is expected until there are any."""
+        """Return the pace of training by the reports of some cohorts, and by what is expected until there are any."""
         positions = [self.positions[cohort_id] for cohort_id in cohorts]
         price = sum(position.price for position in positions)
-        return sum(position.received_for_price for position in positions) / price if price else expected
+        received = sum(position.received_for_price for position in positions)
+        return (received + SECONDS_OF_PRIOR) / (price + SECONDS_OF_PRIOR / expected)
 
     def _paces_of_training(self) -> dict[str, float]:
-        """Return the pace of each cohort, by what those that are like it have reported, or else all of them."""
-        of_all = self._pace_of(self.works, self._pace_of_start())
+        """Return the pace of each cohort: those that are like it say more about it than the others."""
+        of_start = self._pace_of_start()
         paces: dict[str, float] = {}
         for cohort_ids in self.alike.values():
-            paces |= dict.fromkeys(cohort_ids, self._pace_of(cohort_ids, of_all))
+            of_others = self._pace_of(self.works.keys() - cohort_ids, of_start)
+            paces |= dict.fromkeys(cohort_ids, self._pace_of(cohort_ids, of_others))
         return paces
 
     def _pace_of_machine(self) -> float:
