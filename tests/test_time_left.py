@@ -240,7 +240,7 @@ def test_networks_that_train_slowly_are_slow_to_measure_but_not_to_report_on():
 
 
 def test_a_report_on_next_to_nothing_hardly_changes_the_pace():
-    """The end of a cohort, in which files are written: with the second that is expected, 2.5 s for a price of 1.25 s."""
+    """The end of a cohort, in which files are written: with the second that is expected, 2.5 s for 1.25."""
     now = [0.0]
     works = {name: CohortWork(1, {"train": 100}, 1.0, 0.0) for name in "ab"}
     left = TimeLeft(works, ALONE, lambda: now[0])
