@@ -66,7 +66,7 @@ def measured_constants() -> Constants:
 
 
 def _growth_of_runs() -> dict[str, float]:
-    """Return what each further run adds to a column of `growth.txt`: from its second largest size to the largest."""
+    """Return what each further run adds to a column of `growth.txt`: from its middle size to the largest."""
     lines = (RESULTS / "growth.txt").read_text().splitlines()
     heading = next(number for number, line in enumerate(lines) if line.split()[:1] == ["runs"])
     columns = re.split(r"\s{2,}", lines[heading].strip())
@@ -76,7 +76,7 @@ def _growth_of_runs() -> dict[str, float]:
         if not values or not values[0].isdigit():
             break
         rows.append(dict(zip(columns, map(float, values), strict=True)))
-    small, large = rows[-2:]
+    small, large = rows[len(rows) // 2], rows[-1]
     more_runs = large["runs"] - small["runs"]
     return {name: (large[name] - small[name]) / more_runs for name in columns}
 

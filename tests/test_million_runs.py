@@ -27,7 +27,7 @@ def test_the_page_shows_what_the_kept_prints_give(million_runs):
 
 def test_constants_are_of_each_further_run(million_runs, tmp_path, monkeypatch):
     heading = "        runs    plan s   plan GB   train s  train GB   judge s  judge GB    loop s        MB\n"
-    rows = ["1 9 9 9 9 9 9 9 9"] * 3 + ["1,000 0 1 10 1.0 5 2.0 4 3.0", "2,000 0 1 14 1.5 8 2.2 6 7.0"]
+    rows = ["1 9 9 9 9 9 9 9 9"] + ["1,000 0 1 10 1.0 5 2.0 4 3.0", "2,000 0 1 14 1.5 8 2.2 6 7.0"]
     (tmp_path / "growth.txt").write_text("A note.\n" + heading + "\n".join(rows) + "\n       slope      1\n")
     (tmp_path / "simulated_cluster.txt").write_text("utilization 75.0% after warm-up; 712 s in all\n")
     plan = "{} seeds: 1,000,000 runs in 7 cohorts, {} s (1 s of CPU), peak {} MB (623 MB after imports)\n"
