@@ -45,9 +45,9 @@ SWEEP = {
     },
     "resources": {"cohort_size": 2},
 }
-#: How Ray calls the processes that may be killed.
+#: How Ray calls the processes that may be killed. Tune makes a subclass, by which a worker is called while it works.
 PROCESSES = {
-    "worker that trains": "ray::CohortTrainable",
+    "worker that trains": "ray::(Cohort|Resource)Trainable",
     "worker that measures": "ray::MeasureActor",
     "raylet": "raylet",
     "head process of Ray": "gcs_server",
@@ -164,7 +164,8 @@ def find_processes(parent: int, kind: str) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         for process in psutil.Process(parent).children(recursive=True):
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if " ".join(process.cmdline()).startswith(PROCESSES[kind]) or process.name() == PROCESSES[kind]:
+                names = (" ".join(process.cmdline()), process.name())
+                if any(re.match(PROCESSES[kind], name) for name in names):
                     found.append(process)
     return found
 
