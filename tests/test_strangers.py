@@ -431,7 +431,12 @@ def test_a_small_parquet_file_that_fills_the_memory_is_refused(results, monkeypa
         results.write("a.parquet", data)
         with pytest.raises(BadInput, match="rows would fill this machine's memory"):
             results.read_table("a.parquet")
-    texts = pa.table({"name": ["a", None, "a" * 300_000], "other": [["x"], [], None]})
+    for long in (["x" * 1_000_000], {"one": ["x" * 1_000_000]}):  # a text in a list, or deeper
+        pq.write_table(pa.table({"name": [long] * 100}), sink := pa.BufferOutputStream(), store_schema=with_schema)
+        results.write("a.parquet", sink.getvalue().to_pybytes())
+        with pytest.raises(BadInput, match="rows would fill this machine's memory"):
+            results.read_table("a.parquet")
+    texts = pa.table({"name": ["a", None, "a" * 300_000], "other": [["x"], [], None], "name.of": [1, 2, 3]})
     results.write_table("a.parquet", texts)
     read = results.read_table("a.parquet")
     assert read.schema.equals(texts.schema) and read.equals(texts)

@@ -76,8 +76,7 @@ def safetensors_metadata(header: bytes) -> dict[str, Any]:
 def read_parquet(data: Any, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a parquet file, or some of its columns; pandas is not imported, as `pq.read_table` would.
 
-    A file of some kilobytes can stand for any number of equal values. Texts are counted before they are made: until
-    then each different one is there once.
+    A file of some kilobytes can stand for any number of equal values, so that their size is counted before.
 
     Raises:
         ValueError: the values would fill this machine's memory.
@@ -86,19 +85,9 @@ def read_parquet(data: Any, columns: Sequence[str] | None = None) -> pa.Table:
     most = machine_memory_bytes() // 2
     file = pq.ParquetFile(data)
     least, largest = _bounds_of_bytes(file.metadata)
-    if least > most:
-        raise _too_large(file)
-    texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
-    if largest <= most or not texts:
-        return _selected(file.read(columns), columns)
-    table = _selected(pq.ParquetFile(data, read_dictionary=texts).read(columns), columns)
-    if sum(map(_text_bytes, table.columns)) > most:
-        raise _too_large(file)
-    whole = [field.with_type(pa.string()) if _is_text(field.type) else field for field in table.schema]
-    return table.cast(pa.schema(whole, table.schema.metadata))
-
-
-def _selected(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    if least > most or (largest > most and _text_bytes(data, file.metadata) > most):
+        raise ValueError(f"its {file.metadata.num_rows:,} rows would fill this machine's memory")
+    table = file.read(columns)
     return table.select(columns or table.column_names)  # refuses columns that are missing, or there twice
 
 
@@ -116,23 +105,21 @@ def _bounds_of_bytes(metadata: pq.FileMetaData) -> tuple[float, float]:
     return least, largest
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+def _text_bytes(data: Any, metadata: pq.FileMetaData) -> int:
+    """Return the sum of the sizes of all texts of a parquet file, of which every different one is read once."""
+    leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    table = pq.ParquetFile(data, read_dictionary=texts).read(texts)
+    return sum(_bytes_of(chunk) for column in table.columns for chunk in column.chunks)
 
 
-def _text_bytes(column: pa.ChunkedArray) -> int:
-    """Return the sum of the sizes of all texts of a column, of which every different one is there once."""
-    total = 0
-    for chunk in column.chunks:
-        if pa.types.is_dictionary(chunk.type):
-            total += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
-    return total
-
-
-def _too_large(file: pq.ParquetFile) -> ValueError:
-    return ValueError(f"its {file.metadata.num_rows:,} rows would fill this machine's memory")
+def _bytes_of(texts: pa.Array) -> int:
+    """Return the sum of the sizes of texts that were read as a dictionary, in lists and mappings, too."""
+    if pa.types.is_dictionary(texts.type):
+        return pc.sum(pc.binary_length(texts.dictionary).take(texts.indices)).as_py() or 0
+    if pa.types.is_struct(texts.type):
+        return sum(map(_bytes_of, texts.flatten()))
+    return _bytes_of(texts.flatten()) if pa.types.is_nested(texts.type) else 0
 
 
 def check_parquet(file: Any) -> None:
