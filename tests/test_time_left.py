@@ -203,6 +203,24 @@ def test_each_cohort_is_fitted_once_in_an_estimate(monkeypatch):
     assert left.seconds() > 0 and len(fitted) == 20
 
 
+def test_an_estimate_looks_at_a_cohort_as_often_however_many_different_ones_there_are():
+    class Counted(dict):
+        count = 0
+
+        def __getitem__(self, name):
+            self.count += 1
+            return super().__getitem__(name)
+
+    looks = []
+    for cohorts in (10, 40):
+        works = {str(index): CohortWork(1, {"train": 10}, 1.0 + index, 1.0) for index in range(cohorts)}
+        left = TimeLeft(works, BOTH, lambda: 0.0)
+        left.positions = Counted(left.positions)
+        assert left.seconds() > 0
+        looks.append(left.positions.count)
+    assert looks[1] == 4 * looks[0] > 0
+
+
 def report(phase: str, epoch: float, runs_done: int = 0) -> dict:
     return {"phase": phase, "epoch": epoch, "runs_done": runs_done}
 
@@ -258,6 +276,16 @@ def test_runs_that_ended_between_two_reports_ended_half_way_between_them_in_the_
     now[0] = 40.0  # as priced: 20 epochs of 20 runs, in the mean
     left.trained("a", report("train", 30, runs_done=40))
     assert left.seconds() == pytest.approx(0.2 * 100 * 40 * 0.1)
+
+
+def test_runs_that_trained_to_the_limit_trained_all_of_the_last_epochs():
+    works = {name: CohortWork(2, {"train": 10}, 1.0, 0.0, usual_share=0.5) for name in "ab"}
+    now = [0.0]
+    left = TimeLeft(works, ALONE, lambda: now[0])
+    left.trained("a", report("train", 0))
+    now[0] = 20.0  # as priced
+    left.trained("a", report("train", 10, runs_done=2))
+    assert left.seconds() == 20
 
 
 def test_cohorts_of_one_price_have_one_pace_and_others_their_own():

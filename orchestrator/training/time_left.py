@@ -102,6 +102,22 @@ class _Position:
     shares: list[float] = field(default_factory=list)
 
 
+class _Trained(NamedTuple):
+    """What was trained.
+
+    Attributes:
+        price: of it.
+        received: seconds of a core that it took.
+    """
+
+    price: float
+    received: float
+
+    def pace(self, expected: float) -> float:
+        """Return how long a second of price takes by this, and by what is expected until there is much of it."""
+        return (self.received + SECONDS_OF_PRIOR) / (self.price + SECONDS_OF_PRIOR / expected)
+
+
 class _Measuring(NamedTuple):
     """How measuring goes.
 
@@ -165,7 +181,7 @@ class TimeLeft:
         ended = progress["runs_done"] - position.runs_done
         if position.reported:
             running = work.runs - position.runs_done
-            if work.usual_share < 1:
+            if work.usual_share < 1 and epochs < work.limit:
                 running -= ended / 2  # they have trained half of these epochs, in the mean
             passed = work.training_price(epochs) - work.training_price(position.epochs)
             position.price += max(0.0, passed) * running
@@ -267,21 +283,22 @@ class TimeLeft:
         elapsed = until - self.created
         return max(self.machine_pace, elapsed / self.start_price) if self.start_price else self.machine_pace
 
-    def _pace_of(self, cohorts: Iterable[str], expected: float) -> float:
-        """Return the pace of training by the reports of some cohorts, and by what is expected until there are any."""
-        positions = [self.positions[cohort_id] for cohort_id in cohorts]
-        price = sum(position.price for position in positions)
-        received = sum(position.received_for_price for position in positions)
-        return (received + SECONDS_OF_PRIOR) / (price + SECONDS_OF_PRIOR / expected)
-
     def _paces_of_training(self) -> dict[str, float]:
         """Return the pace of each cohort: those that are like it say more about it than the others."""
-        of_start = self._pace_of_start()
+        expected = self._pace_of_start()
+        whole = self._trained(self.works)
         paces: dict[str, float] = {}
         for cohort_ids in self.alike.values():
-            of_others = self._pace_of(self.works.keys() - cohort_ids, of_start)
-            paces |= dict.fromkeys(cohort_ids, self._pace_of(cohort_ids, of_others))
+            own = self._trained(cohort_ids)
+            others = _Trained(whole.price - own.price, whole.received - own.received)
+            paces |= dict.fromkeys(cohort_ids, own.pace(others.pace(expected)))
         return paces
+
+    def _trained(self, cohort_ids: Iterable[str]) -> _Trained:
+        """Return what some cohorts have trained since their first reports."""
+        positions = [self.positions[cohort_id] for cohort_id in cohort_ids]
+        price = sum(position.price for position in positions)
+        return _Trained(price, sum(position.received_for_price for position in positions))
 
     def _pace_of_machine(self) -> float:
         """Return the pace of what no network is part of.
@@ -290,7 +307,7 @@ class TimeLeft:
         both are, other programs are at work.
         """
         start = self._pace_of_start()
-        return max(self.machine_pace, min(start, self._pace_of(self.works, start)))
+        return max(self.machine_pace, min(start, self._trained(self.works).pace(start)))
 
     def _seconds_of_networks(self, paces: Mapping[str, float], machine_pace: float) -> dict[str, float]:
         """Return for each cohort the seconds that measuring a network is expected to take, by the pace of training."""
