@@ -106,6 +106,8 @@ MERGES = "\n".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for
         (f"a0: &a0 {{x: 1}}\n{MERGES}", "more than 1,000,000 values"),
         (f"a: 0x{'f' * 10_000}", "not YAML: Exceeds the limit"),
         ("a: !!bool x", "not YAML"),
+        ('a: {b: "\\ud800"}', "not YAML: .*utf-16"),
+        ('"\\ud800": 1', "not YAML: .*utf-16"),
         ("a: !!set {x, y}", "line 1: not YAML: could not determine a constructor"),
         ("a:\n  ? [x, y]\n  : 1", "line 2: expected a name as a key"),
     ],

@@ -1,6 +1,7 @@
 """`watch(..., save_to=...)`: runs of anybody's loop in a results folder, read and judged as those of a sweep."""
 
 import concurrent.futures
+import re
 
 import pandas as pd
 import pytest
@@ -158,6 +159,8 @@ def test_values_of_several_types_are_text(tmp_path):
             "config: 'betas' is of type tuple; expected a number, text, true or false",
         ),
         ({"config": {"lr": float("nan")}}, "config: 'lr' is nan; expected a finite number"),
+        ({"config": {"file": "\udcff"}}, "config: 'file': '\\udcff' is no text that can be written in UTF-8"),
+        ({"config": {"\udcff": 1}}, "config: '\\udcff': 1 is no text that can be written in UTF-8"),
         ({"config": {"path_length": 1}}, "config: 'path_length' is the name of a column of the results"),
         ({"config": {"test_loss": 1}}, "config: 'test_loss' is the name of a column of the results"),
         ({"config": {"seed": 1}}, "config: 'seed' is given apart"),
@@ -169,7 +172,7 @@ def test_values_of_several_types_are_text(tmp_path):
 def test_bad_descriptions_are_refused_before_training(options, line, tmp_path):
     module = nn.Linear(3, 2)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-    with pytest.raises(BadInput, match=line.replace("(", r"\(")):
+    with pytest.raises(BadInput, match=re.escape(line)):
         watch(module, optimizer, 1, **{"save_to": tmp_path / "own", "config": {"lr": 0.1}, "seed": 0, **options})
     assert not (tmp_path / "own").exists()
 

@@ -23,6 +23,11 @@ class _Constructor(SafeConstructor):
         _check_nodes(node)
         return super().construct_document(node)
 
+    def construct_yaml_str(self, node: Node) -> str:
+        """Return a text, as JSON spells it, too: large characters in two halves; raise `ValueError` for half a one."""
+        text: str = super().construct_yaml_str(node)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
     def construct_yaml_int(self, node: Node) -> int:
         """Return a whole number; raise `ValueError` if it is too long to be shown, which decimal ones are not."""
         number: int = super().construct_yaml_int(node)
@@ -30,20 +35,23 @@ class _Constructor(SafeConstructor):
         return number
 
 
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_yaml_str)
+_Constructor.add_constructor("tag:yaml.org,2002:str", _Constructor.construct_yaml_str)
 _Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_yaml_int)
 for _name in ("binary", "omap", "pairs", "set"):
     _Constructor.add_constructor(f"tag:yaml.org,2002:{_name}", SafeConstructor.construct_undefined)
 
 
 def loads(text: str) -> Any:
-    """Return the value of a YAML document.
+    r"""Return the value of a YAML document.
 
     Raises:
         BadInput: the text is not YAML, or has a key twice; the line says where.
 
     >>> loads("{lr: 1e-3, shuffle: on, layers: [1, 2.5, null]}")
     {'lr': 0.001, 'shuffle': 'on', 'layers': [1, 2.5, None]}
+    >>> loads(r'"\ud83d\ude00"') == "\N{GRINNING FACE}"
+    True
     """
     try:
         return _yaml().load(text)

@@ -34,7 +34,18 @@ def config_value(name: object, value: Any) -> bool | int | float | str:
         raise BadInput(f"config: {name!r} is of type {type(value).__name__}; expected a number, text, true or false")
     if isinstance(plain, int) and abs(plain) > LARGEST_INTEGER:
         raise BadInput(f"config: {name!r} is an integer of more than 64 bits; give a float or a text")
+    if not (_is_unicode(name) and _is_unicode(str(plain))):
+        raise BadInput(f"config: {name!r}: {plain!r:.40} is no text that can be written in UTF-8")
     return plain
+
+
+def _is_unicode(text: str) -> bool:
+    """Return False for a text with half a character, as Python reads names of files that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def taken_name(name: str) -> BadInput:
