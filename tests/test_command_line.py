@@ -26,7 +26,9 @@ from benevolent.orchestrator.spec.axes import FIELDS
 from benevolent.orchestrator.spec.load_spec import load_spec
 from benevolent.orchestrator.spec.sweep_spec import SweepSpec
 from benevolent.orchestrator.sweep import prepare_anew
+from benevolent.trainables.config.data import CLASS_TASKS
 from benevolent.trainables.config.optimization import StopConfig
+from benevolent.trainables.models.weight_edits import EDITS
 from benevolent.trainables.store.folder import Folder
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +131,13 @@ def test_every_field_is_listed_with_its_type_and_default():
 def test_every_field_is_listed_with_its_meaning():
     without = [field for field, meaning, _ in CATALOG["fields"].rows() if len(meaning) < 6]
     assert not without
+
+
+def test_meanings_name_all_tasks_and_edits_that_there_are():
+    meanings = {field.strip(): meaning for field, meaning, _ in CATALOG["fields"].rows()}
+    for task, (_, data_sets) in CLASS_TASKS.items():
+        assert task in meanings["data.classes"] and all(name in meanings["data.classes"] for name in data_sets)
+    assert all(f"`{name}`" in meanings["init.edit"] for name in EDITS)
 
 
 def test_a_word_chooses_fields_by_name_and_else_by_meaning():

@@ -14,6 +14,7 @@ from test_report import AXES, EMPTY, EVIL, example, verdicts
 from benevolent.analysis.figures import format_value
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report import Report, render
+from benevolent.analysis.report.configurations_table import configurations_table
 from benevolent.analysis.report.run_curves import page_curves, run_curves
 from benevolent.analysis.report.run_views import run_views
 
@@ -121,6 +122,15 @@ def test_a_run_is_shown_from_its_address_and_from_a_point_of_a_figure(files, tmp
         files["index.html"], script, tmp_path, fragment=f"#run-{first}"
     )
     assert opened and title == f"Run {first}" and runs == points and same
+
+
+def test_a_configuration_and_its_runs_show_the_same_dash_where_an_axis_has_no_value():
+    about = example()
+    table = about.table.assign(**{"model.width": about.table["model.width"].where(about.table["init.scale"] > 1)})
+    lacking = replace(about, table=table)
+    of_runs = data_of(render(lacking))["values"]
+    shown = {tuple(row[: len(AXES)]) for row in configurations_table(lacking).rows}
+    assert shown == {*zip(*(of_runs[axis] for axis in AXES), strict=True)} and ("0.5", "–") in shown
 
 
 @in_a_browser

@@ -1,8 +1,9 @@
 """Text inside figures: axis labels, names and values."""
 
 import numpy as np
+import pandas as pd
 
-from benevolent.analysis.formatting import printable
+from benevolent.analysis.formatting import MISSING, printable
 
 
 def short_label(text: object, limit: int = 40) -> str:
@@ -31,9 +32,11 @@ def axis_label(name: str, unit: str = "") -> str:
 
 
 def format_value(value: object) -> str:
-    """Return the value of a configuration field as short text.
+    """Return the value of a configuration field as short text, a dash where there is none.
 
-    >>> format_value(0.5), format_value(2.0), format_value("init")
-    ('0.5', '2', 'init')
+    >>> format_value(0.5), format_value(2.0), format_value("init"), format_value(None)
+    ('0.5', '2', 'init', '–')
     """
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return MISSING
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benevolent.analysis.figures import format_value
-from benevolent.analysis.formatting import MISSING, status_text
+from benevolent.analysis.formatting import status_text
 from benevolent.analysis.judging.verdicts import Verdicts
 from benevolent.analysis.report.run_columns import RunColumns
 from benevolent.analysis.report.run_curves import page_curves, rounded
@@ -86,14 +86,8 @@ def _values(table: pd.DataFrame, fields: Sequence[str]) -> dict[str, list[Any]]:
     """Return the values of fields as text."""
     values = {}
     for name in fields:
-        values[name] = [_field_text(value) for value in table[name].tolist()]
+        values[name] = [format_value(value) for value in table[name].tolist()]
     return values
-
-
-def _field_text(value: Any) -> str:
-    """Return the value of a field, a dash where the run has none."""
-    is_missing = pd.api.types.is_scalar(value) and pd.isna(value)
-    return MISSING if is_missing else format_value(value)
 
 
 def _cells(name: str, column: "pd.Series[Any]") -> list[Any]:

@@ -17,10 +17,10 @@ class SeedsConfig(Section):
     pruning and before what its `init.source` or `labels.source` changes (see `replicate_seeds` in
     `trainables.config.identity_arrays`).
 
-    `count`: how often every configuration is trained. `first`: number of the first replicate, so that other
-    replicates are trained. `shared`: the numbers are the seeds of every configuration (common random numbers). What
-    differs between two runs of one seed is then due to their configurations, but the runs of all configurations share
-    their random numbers, and count as `count` independent runs only.
+    `count`: how often every configuration is trained. `first`: number of the first replicate; after a first look, a
+    larger one gives fresh replicates. `shared`: the numbers are the seeds of every configuration (common random
+    numbers). What differs between two runs of one seed is then due to their configurations, but the runs of all
+    configurations share their random numbers, and count as `count` independent runs only.
     """
 
     count: Annotated[int, Field(ge=1)]

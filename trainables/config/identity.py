@@ -92,7 +92,7 @@ def id_text(number: int) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Return True for a text as `id_text` makes it, which no path and no name of a tracker needs to be checked for.
+    """Return True for a text as `id_text` makes it; it is safe as the name of a file, and in a tracker.
 
     >>> is_id(id_text(255)), is_id("../00000000000ff")
     (True, False)
