@@ -5,8 +5,9 @@
 
 Each row disturbs a sweep of its own. If the command did not end by itself, it is given once more, and has to succeed.
 Then every table has to equal that of an undisturbed sweep bit for bit, with every planned run once and no file left
-over. Instants are drawn with a fixed seed. A row takes one or two undisturbed commands, whose time is printed first.
-The print of a run is kept in `benchmarks/results/faults.txt`.
+over. A row begins with `itself` or `again` by what was needed, `NO` if that failed, or `ended` if a kill came too late.
+Instants are drawn with a fixed seed. A row takes one or two undisturbed commands, whose time is printed first. The
+print of a run is kept in `benchmarks/results/faults.txt`.
 """
 
 import functools
@@ -67,6 +68,10 @@ lease.SECONDS_PER_SIGN, lease.STALE_SECONDS, lease.WATCHED_SECONDS = 1, 6, 4
 """
 
 
+#: The instant of a kill that came too late to disturb anything.
+ENDED_BEFORE = "it had ended before"
+
+
 class Row(NamedTuple):
     """A fault, when it came, what the user saw, and whether the command had to be given again until all was there."""
 
@@ -87,7 +92,7 @@ def make_row(name: str, sweep: DisturbedSweep, fault: Fault, expected: dict[str,
     """Disturb a sweep, give the same command once more if it did not succeed, and compare all tables."""
     instant = fault(sweep, random.Random(f"{name} {seed}"))
     saw = sweep.told()
-    recovered = "itself"
+    recovered = "ended" if instant.startswith(ENDED_BEFORE) else "itself"
     if not instant.endswith("exit 0"):
         recovered = "again" if sweep.run() == "exit 0" else "NO"
     try:
@@ -115,7 +120,7 @@ def kill_below(victim: str, duration: float, sweep: DisturbedSweep, rng: random.
     found = find_processes(process.pid, victim)
     for chosen in found[:1]:
         chosen.kill()
-    return f"{instant if found else 'it had ended before'}, {end_of(process)}"
+    return f"{instant if found else ENDED_BEFORE}, {end_of(process)}"
 
 
 def kill_command(victim: str, duration: float, sweep: DisturbedSweep, rng: random.Random) -> str:
@@ -129,7 +134,7 @@ def kill_command(victim: str, duration: float, sweep: DisturbedSweep, rng: rando
     kill_group(process) if victim == "process group" else process.kill()
     process.wait()
     assert wait_for_the_end_of(workers) == [], "workers train on"
-    return "it had ended before, exit 0" if ended else f"after {instant:.0f} s"
+    return f"{ENDED_BEFORE}, exit 0" if ended else f"after {instant:.0f} s"
 
 
 # ---- the disk
