@@ -1,4 +1,4 @@
-"""Meanings of a table's columns that follow from their names and types."""
+"""Meanings of a table's columns that follow from their names and types, and what else a table says of itself."""
 
 import re
 from collections.abc import Iterable
@@ -21,6 +21,8 @@ def is_test_derived(name: str) -> bool:
     return "test" in words or words[-1:] == ["gap"]
 
 
+#: Key of the `attrs` of a table of results: the folders that it was read from.
+FOLDERS = "folders"
 #: Sign between the name of a measure and the number of a further draw of it.
 DRAW = "#"
 

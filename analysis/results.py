@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from benevolent.analysis.cohort_parts import Cohorts, results_folders
+from benevolent.analysis.column_names import FOLDERS
 from benevolent.analysis.planned_runs import planned_runs, wanted_runs, watched_roles
 from benevolent.analysis.wide_table import as_known_at, ends_of, last_outcomes, places_at_epoch, predictors_at
 from benevolent.trainables import data
@@ -151,7 +152,7 @@ class Results:
 
         Returns:
             the columns of `runs`, and a column per dynamics statistic and measure. A measure with several values per
-            network has columns `name[index]`.
+            network has columns `name[index]`. `table.attrs["folders"]` says where its runs are.
 
         Raises:
             BadInput: nothing was recorded at this epoch, or a measure has the name of another column.
@@ -169,7 +170,9 @@ class Results:
         dynamics, measures = self.dynamics, self.measures  # whose own errors name a file
         with located_in(self.folders[0].uri):
             predictors = predictors_at(dynamics, measures, places, runs.columns)
-        return runs.merge(predictors, on="run_id", how="left")
+        table = runs.merge(predictors, on="run_id", how="left")
+        table.attrs[FOLDERS] = [folder.uri for folder in self.folders]
+        return table
 
     @property
     def plot(self) -> Any:

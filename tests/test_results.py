@@ -53,6 +53,10 @@ def test_early_table_uses_only_records_up_to_its_epoch(results):
     assert early.loc[stopped, ["path_length", "train_loss"]].isna().all(axis=None)
 
 
+def test_a_table_says_where_its_runs_are(results):
+    assert results.table().attrs == results.table(at=2).attrs == {"folders": [results.folders[0].uri]}
+
+
 @pytest.mark.parametrize("epoch", [3, 5, 1000])
 def test_epoch_without_records_is_refused(results, epoch):
     with pytest.raises(BadInput, match=f"at = {epoch}: recorded epochs are 0, 1, 2, 4"):

@@ -47,3 +47,10 @@ def test_a_missing_measure_is_named():
         BadInput, match="1 of 24 measures are not in the table.*bth measure RESULTS --measures pac_bayes_init`"
     ):
         robust_measures(table)
+
+
+def test_a_table_of_results_gives_the_command_with_its_folders():
+    table = measured(make_task("mlp")).drop(columns="pac_bayes_init")
+    table.attrs["folders"] = ["results/a", "/data/my sweep"]
+    with pytest.raises(BadInput, match="bth measure results/a '/data/my sweep' --measures pac_bayes_init`"):
+        robust_measures(table)

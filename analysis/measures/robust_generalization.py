@@ -5,9 +5,12 @@ Two things differ from the authors' code: biases are parameters here as weights 
 convolution, outside of ratios, is the norm of its linear map, which they call `fft`.
 """
 
+import shlex
+
 import numpy as np
 import pandas as pd
 
+from benevolent.analysis.column_names import FOLDERS
 from benevolent.analysis.formatting import quantity
 from benevolent.analysis.statistics.configurations import numeric_column
 from benevolent.trainables.errors import BadInput
@@ -79,7 +82,8 @@ def _check_measured(table: pd.DataFrame) -> None:
     needed = dict.fromkeys(measure for measure, _ in ROBUST_MEASURES.values())
     absent = [measure for measure in needed if measure not in table]
     if absent:
-        command = f"bth measure RESULTS --measures {','.join(absent)}"
+        folders = map(shlex.quote, table.attrs.get(FOLDERS, ["RESULTS"]))
+        command = f"bth measure {' '.join(folders)} --measures {','.join(absent)}"
         counted = f"{len(absent)} of {quantity(len(needed), 'measure')}"
         raise BadInput(
             f"robust_measures: {counted} are not in the table; `{command}` computes them, then load it again"
