@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benevolent.trainables.errors import BadInput, one_line
+from benevolent.trainables.store.file_formats import check_parquet_fits
 from benevolent.trainables.store.single_files import is_on_store, read_file
 
 
@@ -23,6 +24,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     source: Any = io.BytesIO(read_file(str(path))) if is_on_store(path) else path
     try:
         if str(path).partition("?")[0].endswith(".parquet"):
+            if isinstance(source, io.BytesIO) or Path(path).is_file():  # not a folder, nor on the web
+                check_parquet_fits(source)
             return pd.read_parquet(source)
         separator = _separator(source)
         if isinstance(source, io.BytesIO):

@@ -20,6 +20,7 @@ from benevolent.orchestrator.cli import main
 from benevolent.orchestrator.cli.console import LOG_WIDTH, stdout_console
 from benevolent.orchestrator.cli.plain_output import nearest_ascii
 from benevolent.trainables.errors import BadInput
+from benevolent.trainables.store import file_formats
 
 
 @pytest.fixture
@@ -179,6 +180,16 @@ def test_files_may_separate_values_in_other_ways(separator, table, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(BadInput, match="empty.csv: cannot be read as a table"):
         read_table(tmp_path / "empty.csv")
+
+
+def test_a_small_parquet_file_that_fills_the_memory_is_refused(table, tmp_path, monkeypatch):
+    table.to_parquet(tmp_path / "models.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "models.parquet"), table)
+    monkeypatch.setattr(file_formats, "machine_memory_bytes", lambda: 20_000_000)
+    pd.DataFrame({"loss": np.zeros(2_000_000)}).to_parquet(tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 20_000
+    with pytest.raises(BadInput, match="bomb.parquet: cannot be read as a table .its 2,000,000 rows would fill"):
+        read_table(tmp_path / "bomb.parquet")
 
 
 def test_every_option_of_a_table_reaches_the_judge(judge, table, no_figures):

@@ -76,19 +76,27 @@ def safetensors_metadata(header: bytes) -> dict[str, Any]:
 def read_parquet(data: Any, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a parquet file, or some of its columns; pandas is not imported, as `pq.read_table` would.
 
-    A file of some kilobytes can stand for any number of equal values, so that their size is counted before.
-
     Raises:
         ValueError: the values would fill this machine's memory.
         pa.ArrowException, OSError, LookupError: the file is damaged, or a column is missing or there twice.
     """
-    most = machine_memory_bytes() // 2
-    file = pq.ParquetFile(data)
-    least, largest = _bounds_of_bytes(file.metadata)
-    if least > most or (largest > most and _text_bytes(data, file.metadata) > most):
-        raise ValueError(f"its {file.metadata.num_rows:,} rows would fill this machine's memory")
-    table = file.read(columns)
+    check_parquet_fits(data)
+    table = pq.ParquetFile(data).read(columns)
     return table.select(columns or table.column_names)  # refuses columns that are missing, or there twice
+
+
+def check_parquet_fits(data: Any) -> None:
+    """Refuse a parquet file whose values would fill the memory: some kilobytes can stand for any number of equal ones.
+
+    Raises:
+        ValueError: they would.
+        pa.ArrowException, OSError: the file is damaged.
+    """
+    most = machine_memory_bytes() // 2
+    metadata = pq.ParquetFile(data).metadata
+    least, largest = _bounds_of_bytes(metadata)
+    if least > most or (largest > most and _text_bytes(data, metadata) > most):
+        raise ValueError(f"its {metadata.num_rows:,} rows would fill this machine's memory")
 
 
 def _bounds_of_bytes(metadata: pq.FileMetaData) -> tuple[float, float]:
