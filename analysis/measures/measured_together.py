@@ -1,4 +1,4 @@
-"""Which networks of a file of parameters are measured together."""
+"""Blocks of networks that are measured together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -33,7 +33,7 @@ from benevolent.trainables.training.teacher_labels import TeacherLabels
 
 
 class MeasuredFile(NamedTuple):
-    """How many networks of a file were measured, and how many rows say that a measure raised an error."""
+    """Counts of the networks of a file that were measured, and of rows that say that a measure raised an error."""
 
     networks: int
     errors: int

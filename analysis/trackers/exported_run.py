@@ -21,7 +21,7 @@ LONGEST_NAME = 120
 
 
 class ExportCount(NamedTuple):
-    """How many runs an export has written, and how many were there already."""
+    """Counts of the runs that an export has written, and of those that were there already."""
 
     written: int
     present: int

@@ -26,7 +26,7 @@ ABOUT_FIELDS = re.compile(r"((?:`\w+`(?:, )?)+): ")
 
 
 class Meanings(NamedTuple):
-    """What the docstring of a section says.
+    """Parts of the docstring of a section.
 
     Attributes:
         section: about the section as a whole, in paragraphs.

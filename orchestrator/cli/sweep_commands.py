@@ -111,7 +111,7 @@ def plan(
             check_own(name)
         detectable = detectable_table(Design.of(planned, sweep.record), effect)
         outcomes = len(sweep.judging.outcomes)
-        estimate = estimate_sweep(planned, slots, True, cores, outcomes, machine_pace())
+        estimate = estimate_sweep(planned, slots, timed=True, cores=cores, outcomes=outcomes, pace=machine_pace())
         console.print(plan_table(estimate))
         console.print(detectable)
 

@@ -161,10 +161,8 @@ def _transfer_text(design: Design) -> str:
     if design.shares_seeds:
         return "never claimed where all configurations share their seeds"
     if design.lineages < MINIMUM_LINEAGES:
-        return (
-            f"undecided: {_lineages_text(design)}; a lineage is a configuration, with "
-            "those that start from its networks"
-        )
+        meaning = "a lineage is a configuration, with those that start from its networks"
+        return f"undecided: {_lineages_text(design)}; {meaning}"
     gains = []
     for r2 in BASELINE_R2:
         gain = detectable_gain(design.lineages, design.predictors, baseline_r2=r2)

@@ -21,7 +21,7 @@ RECORDS = 40_000
 def machine_pace() -> float:
     """Return how many seconds a second of price takes on this machine; probed once in a process.
 
-    It is rounded to fifths, so that two commands say the same.
+    It is rounded to fifths, so that two commands seldom differ.
     """
     return max(1, round(5 * probe_seconds() / SECONDS_PER_PROBE)) / 5
 

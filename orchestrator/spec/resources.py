@@ -21,7 +21,7 @@ Gpus = Annotated[float, Field(ge=0), AfterValidator(_is_whole_above_one)]
 
 
 class ResourcesConfig(Section):
-    """What a cohort, runs that train together, takes of a machine; it changes results in their last digits only.
+    """The share of a machine for a cohort, runs that train together; it changes results in their last digits only.
 
     `cpus`: of one cohort. `gpus`: of one cohort; with 0.25, four cohorts share one. `measure_gpus`: the part of a GPU
     that each measuring actor takes. By default one actor measures on an eighth of a GPU of each machine where cohorts

@@ -103,7 +103,7 @@ class _Position:
 
 
 class _Trained(NamedTuple):
-    """What was trained.
+    """Training that was done.
 
     Attributes:
         price: of it.
@@ -119,7 +119,7 @@ class _Trained(NamedTuple):
 
 
 class _Measuring(NamedTuple):
-    """How measuring goes.
+    """Progress of measuring.
 
     Attributes:
         pace: how long it takes, relative to what is expected.
@@ -260,11 +260,8 @@ class TimeLeft:
             to_measure = max(0, unmeasured) * networks[cohort_id]
             if position.reported:
                 to_measure, begun = max(0.0, to_measure - begun), max(0.0, begun - to_measure)
-            left[cohort_id] = CohortSeconds(
-                training=self._training_left(cohort_id, shares[cohort_id]) * paces[cohort_id],
-                measuring=to_measure * measuring.pace,
-                waits_for=work.waits_for,
-            )
+            training = self._training_left(cohort_id, shares[cohort_id]) * paces[cohort_id]
+            left[cohort_id] = CohortSeconds(training, to_measure * measuring.pace, work.waits_for)
         starts = [self.actor_price * machine_pace] * (self.workers.actors - self.actors_started)
         started = [0.0] * self.actors_started
         seconds = wall_seconds(left, self.workers, started + starts)

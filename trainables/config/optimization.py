@@ -48,7 +48,7 @@ Schedule = Annotated[list[list[float]], Field(examples=[[[100, 0.1], [150, 0.01]
 
 
 class OptimizerConfig(Section):
-    """How the loss is minimized.
+    """The method that minimizes the loss.
 
     `name`: SGD, or Adam (Kingma and Ba 2015, betas 0.9 and 0.999). With `least_squares` there is one step, in which the
     last layer becomes the solution of minimum norm for the features before it, and everything else stays as drawn

@@ -71,7 +71,7 @@ def image_layers(batched: BatchedModule, trained: Iterable[str]) -> tuple[list[I
     images = [layer for child in children[:flat] if (layer := _image_layer(child)) is not None]
     if len(images) < flat or kinds[:1] != [nn.Conv2d]:
         return [], []
-    of_images = {name for layer in images for name in layer.parameters}
+    of_images = set[str]().union(*(layer.parameters for layer in images))
     dense = dense_layers(children[flat:], set(trained) - of_images)
     return (images, dense) if dense and of_images <= set(trained) else ([], [])
 

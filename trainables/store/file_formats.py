@@ -1,5 +1,6 @@
 """Formats of files of results: what their headers say, and whether the rest is there."""
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ from benevolent.trainables.store import checksums
 _BYTES = {"BOOLEAN": 0.125, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 _LEAST_BYTES_OF_TEXT = 4
 
-#: Half of a character, as JSON writes those beyond 16 bits in two: alone it is no Unicode, and cannot be written.
-_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+#: An escaped surrogate, half of a character beyond 16 bits. An unpaired one is not Unicode and cannot be written.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def check_unchanged(path: str, data: bytes) -> None:
@@ -40,7 +41,7 @@ def parse_json(text: str | bytes) -> Any:
     try:
         decoded = text if isinstance(text, str) else text.decode()
         value = json.loads(decoded)
-        if _HALF_CHARACTER.search(decoded):
+        if _SURROGATE.search(decoded):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -118,7 +119,8 @@ def _text_bytes(data: Any, metadata: pq.FileMetaData) -> int:
     leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     table = pq.ParquetFile(data, read_dictionary=texts).read(texts)
-    return sum(_bytes_of(chunk) for column in table.columns for chunk in column.chunks)
+    chunks = itertools.chain.from_iterable(column.chunks for column in table.columns)
+    return sum(map(_bytes_of, chunks))
 
 
 def _bytes_of(texts: pa.Array) -> int:

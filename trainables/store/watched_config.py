@@ -1,4 +1,4 @@
-"""What a manifest says of a run that `watch` has recorded: its configuration, its seed, and the config of its user."""
+"""The part of a manifest about a run that `watch` has recorded: its configuration, its seed, and its user's config."""
 
 import math
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def config_value(name: object, value: Any) -> bool | int | float | str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Return False for a text with half a character, as Python reads names of files that are no text."""
+    """Return False for text with an unpaired surrogate, as Python reads names of files that are no text."""
     try:
         text.encode()
     except UnicodeEncodeError:

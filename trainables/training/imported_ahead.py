@@ -1,4 +1,4 @@
-"""What a process of Ray imports before it is given work.
+"""Modules that a process of Ray imports before it is given work.
 
 Ray starts a process for each CPU together with itself, and makes it import this (`RAY_preload_python_modules`): so the
 imports, which take seconds, need not wait until a trial or an actor is placed in it. Ray sets `OMP_NUM_THREADS` by the
